@@ -1,0 +1,40 @@
+//! What a model says of an architecture.
+
+use std::fmt;
+
+use crate::domain::Budget;
+
+/// Names one trained model of a task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelVersionId(pub String);
+
+impl fmt::Display for ModelVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the scores of a model mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// Larger is better; only order within one model version means anything.
+    Rank,
+    /// An estimate of the task's metric, in its unit.
+    Metric,
+}
+
+/// The score of an architecture at one time step of the encoder.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepPrediction {
+    /// The budget the step was trained to predict, where the checkpoint maps one.
+    pub budget: Option<Budget>,
+    /// In the meaning of the model's [`ScoreKind`].
+    pub score: f64,
+}
+
+/// What a model says of one architecture: its steps in order, the final one last. Not empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// One per step asked for.
+    pub steps: Vec<StepPrediction>,
+}

@@ -1,0 +1,8 @@
+//! `tagates` predicts how well a neural architecture would do, without training it.
+//!
+//! The rooms, and which may import which, are described in the README's Map and held by
+//! `tests/rooms.rs`. Start reading at [`space`] (what an architecture is), then [`model`] (what
+//! TA-GATES computes) and [`serving`] (how a request reaches it).
+
+pub mod domain;
+pub mod space;

@@ -1,0 +1,65 @@
+//! Zero-cost saliencies of one architecture, the Z of the paper: given from outside.
+
+/// Per-operation zero-cost metrics (`method.md` section 5), in written operation order: per cell,
+/// one row for each edge where operations sit on edges, else one for each node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saliencies {
+    n_metrics: usize,
+    values: Vec<f32>,
+}
+
+/// Why numbers are no saliencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SaliencyError {
+    /// A row that is not complete.
+    #[error("{n_values} values do not fill rows of {n_metrics} metrics")]
+    Ragged {
+        /// Values given.
+        n_values: usize,
+        /// Metrics an operation.
+        n_metrics: usize,
+    },
+    /// NaN or infinite.
+    #[error("value {index} is not finite")]
+    NotFinite {
+        /// Position of the first such value.
+        index: usize,
+    },
+}
+
+impl Saliencies {
+    /// Saliencies from `values`, `[n_operations, n_metrics]` row by row.
+    ///
+    /// # Errors
+    /// When the values are not finite or do not fill whole rows.
+    pub fn new(n_metrics: usize, values: Vec<f32>) -> Result<Self, SaliencyError> {
+        if n_metrics == 0 || !values.len().is_multiple_of(n_metrics) {
+            return Err(SaliencyError::Ragged { n_values: values.len(), n_metrics });
+        }
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(SaliencyError::NotFinite { index }),
+            None => Ok(Self { n_metrics, values }),
+        }
+    }
+
+    /// Metrics an operation has.
+    #[must_use]
+    pub fn n_metrics(&self) -> usize {
+        self.n_metrics
+    }
+
+    /// Operations there are values for.
+    #[must_use]
+    pub fn n_operations(&self) -> usize {
+        self.values.len() / self.n_metrics
+    }
+
+    /// The metrics of operation `index` in written order.
+    ///
+    /// # Panics
+    /// When there is no such operation.
+    #[must_use]
+    pub fn operation(&self, index: usize) -> &[f32] {
+        &self.values[index * self.n_metrics..][..self.n_metrics]
+    }
+}
