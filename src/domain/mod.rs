@@ -2,6 +2,7 @@
 //!
 //! This room knows nothing of tensors, storage or the wire; time is a parameter.
 
+mod builtin;
 mod holdout;
 mod prediction;
 mod task;
