@@ -8,6 +8,15 @@ use crate::domain::Budget;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelVersionId(pub String);
 
+impl ModelVersionId {
+    /// The version a checkpoint is, by its content: the first 16 hex digits of its digest. The same file
+    /// is the same version wherever it is loaded.
+    #[must_use]
+    pub fn of_digest(digest: &str) -> Self {
+        Self(digest.chars().take(16).collect())
+    }
+}
+
 impl fmt::Display for ModelVersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
