@@ -47,3 +47,14 @@ pub struct Prediction {
     /// One per step asked for.
     pub steps: Vec<StepPrediction>,
 }
+
+impl Prediction {
+    /// The final step.
+    ///
+    /// # Panics
+    /// When there is no step, which no prediction has.
+    #[must_use]
+    pub fn last(&self) -> &StepPrediction {
+        self.steps.last().expect("a prediction has a step")
+    }
+}

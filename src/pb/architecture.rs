@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::Candidate;
 use crate::pb::{self, WireError};
-use crate::space::{self, OperationIndex, Placement, Saliencies, SaliencyError, SearchSpace};
+use crate::space::{self, OperationIndex, Saliencies, SaliencyError, SearchSpace};
 
 impl pb::Architecture {
     /// An architecture in the space's own notation.
@@ -38,7 +38,7 @@ impl pb::Graph {
         let cells = (self.cells.into_iter().enumerate())
             .map(|(index, cell)| cell.decode(space).map_err(|error| error.within(format!("cells[{index}]"))))
             .collect::<Result<_, _>>()?;
-        space.architecture(cells).map_err(|error| WireError::new("cells", error))
+        space.architecture(cells).map_err(|error| WireError::new(error.path, error.reason))
     }
 }
 
@@ -57,26 +57,20 @@ impl pb::Cell {
 }
 
 impl pb::Edge {
+    /// Whether an operation may or must stand here is for the space to say.
     fn decode(self, space: &SearchSpace) -> Result<space::Edge, WireError> {
-        let operation = match (space.placement, self.operation.as_str()) {
-            (Placement::Node, "") => Ok(None),
-            (Placement::Node, _) => Err(format!("the operations of {} sit on nodes", space.name)),
-            (Placement::Edge, name) => operation(space, name).map(Some),
+        let operation = match self.operation.as_str() {
+            "" => None,
+            name => Some(operation(space, name).map_err(|reason| WireError::new("operation", reason))?),
         };
-        Ok(space::Edge {
-            source: self.source as usize,
-            target: self.target as usize,
-            operation: operation.map_err(|reason| WireError::new("operation", reason))?,
-        })
+        Ok(space::Edge { source: self.source as usize, target: self.target as usize, operation })
     }
 }
 
 fn operation(space: &SearchSpace, name: &str) -> Result<OperationIndex, String> {
-    let index = space.operations.iter().position(|operation| operation.name == name);
-    index.map(OperationIndex).ok_or_else(|| {
+    space.operation_named(name).ok_or_else(|| {
         let known: Vec<_> = space.operations.iter().map(|operation| operation.name.as_str()).collect();
-        let found: String = name.chars().take(80).collect();
-        format!("{} has no operation {found:?}: expected one of {}", space.name, known.join(", "))
+        format!("{} has no operation \"{name:.64}\", only {}", space.name, known.join(", "))
     })
 }
 
