@@ -22,4 +22,10 @@ impl Task {
             holdout: Holdout::new("nasbench201-cifar10/1", 0.1).expect("a share of 0.1 is valid"),
         }
     }
+
+    /// The built-in task of that name.
+    #[must_use]
+    pub fn builtin(name: &TaskName) -> Option<Self> {
+        (name.as_str() == TaskName::NASBENCH201_CIFAR10).then(Self::nasbench201_cifar10)
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::domain::Budget;
 
 /// Names one trained model of a task.
@@ -24,7 +26,8 @@ impl fmt::Display for ModelVersionId {
 }
 
 /// What the scores of a model mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ScoreKind {
     /// Larger is better; only order within one model version means anything.
     Rank,
@@ -33,9 +36,10 @@ pub enum ScoreKind {
 }
 
 /// The score of an architecture at one time step of the encoder.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepPrediction {
     /// The budget the step was trained to predict, where the checkpoint maps one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// In the meaning of the model's [`ScoreKind`].
     pub score: f64,

@@ -1,7 +1,7 @@
 //! Predictions on the wire.
 
-use crate::domain;
-use crate::pb;
+use crate::domain::{self, Budget};
+use crate::pb::{self, WireError};
 
 impl From<domain::ScoreKind> for pb::ScoreKind {
     fn from(kind: domain::ScoreKind) -> Self {
@@ -30,6 +30,43 @@ impl From<domain::StepPrediction> for pb::Prediction {
 
 impl From<domain::Prediction> for pb::AnytimePrediction {
     fn from(prediction: domain::Prediction) -> Self {
+        Self { steps: prediction.steps.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl TryFrom<pb::ScoreKind> for domain::ScoreKind {
+    type Error = WireError;
+
+    fn try_from(kind: pb::ScoreKind) -> Result<Self, WireError> {
+        match kind {
+            pb::ScoreKind::Rank => Ok(Self::Rank),
+            pb::ScoreKind::Metric => Ok(Self::Metric),
+            pb::ScoreKind::Unspecified => Err(WireError::new("score_kind", "is not given")),
+        }
+    }
+}
+
+impl TryFrom<pb::Unit> for domain::Unit {
+    type Error = WireError;
+
+    fn try_from(unit: pb::Unit) -> Result<Self, WireError> {
+        match unit {
+            pb::Unit::Percent => Ok(Self::Percent),
+            pb::Unit::Fraction => Ok(Self::Fraction),
+            pb::Unit::None => Ok(Self::None),
+            pb::Unit::Unspecified => Err(WireError::new("unit", "is not given")),
+        }
+    }
+}
+
+impl From<pb::Prediction> for domain::StepPrediction {
+    fn from(prediction: pb::Prediction) -> Self {
+        Self { budget: prediction.budget.map(Budget), score: prediction.score }
+    }
+}
+
+impl From<pb::AnytimePrediction> for domain::Prediction {
+    fn from(prediction: pb::AnytimePrediction) -> Self {
         Self { steps: prediction.steps.into_iter().map(Into::into).collect() }
     }
 }
