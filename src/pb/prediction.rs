@@ -65,8 +65,13 @@ impl From<pb::Prediction> for domain::StepPrediction {
     }
 }
 
-impl From<pb::AnytimePrediction> for domain::Prediction {
-    fn from(prediction: pb::AnytimePrediction) -> Self {
-        Self { steps: prediction.steps.into_iter().map(Into::into).collect() }
+impl TryFrom<pb::AnytimePrediction> for domain::Prediction {
+    type Error = WireError;
+
+    fn try_from(prediction: pb::AnytimePrediction) -> Result<Self, WireError> {
+        if prediction.steps.is_empty() {
+            return Err(WireError::new("steps", "has no entry"));
+        }
+        Ok(Self { steps: prediction.steps.into_iter().map(Into::into).collect() })
     }
 }

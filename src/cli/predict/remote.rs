@@ -49,7 +49,9 @@ impl Remote {
             let request = pb::PredictAnytimeRequest { task, model_version, architectures };
             let reply = self.runtime.block_on(self.client.predict_anytime(request)).map_err(refusal)?.into_inner();
             let outcomes = reply.results.into_iter().map(|result| match result.outcome {
-                Some(pb::predict_anytime_result::Outcome::Prediction(prediction)) => Some(Ok(prediction.into())),
+                Some(pb::predict_anytime_result::Outcome::Prediction(prediction)) => {
+                    Some(Ok(prediction.try_into().ok()?))
+                }
                 Some(pb::predict_anytime_result::Outcome::Error(error)) => Some(Err(error.message)),
                 None => None,
             });
@@ -83,7 +85,7 @@ impl Scores {
         unit: i32,
         outcomes: impl Iterator<Item = Option<Result<Prediction, String>>>,
     ) -> anyhow::Result<Self> {
-        let unknown = "the server is newer than this client";
+        let unknown = "the server answered what this client does not understand";
         let unit = match pb::Unit::try_from(unit).context(unknown)? {
             pb::Unit::Unspecified => None,
             unit => Some(unit.try_into()?),
