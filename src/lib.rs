@@ -5,4 +5,5 @@
 //! TA-GATES computes) and [`serving`] (how a request reaches it).
 
 pub mod domain;
+pub mod model;
 pub mod space;
