@@ -3,3 +3,30 @@
 //!
 //! This room turns architectures into scores. It knows nothing of tasks, labels, storage, queues
 //! or the wire.
+
+mod calibration;
+mod checkpoint;
+mod config;
+pub mod constants;
+mod graph_batch;
+mod initial;
+mod input;
+mod layers;
+mod network;
+mod ta_gates;
+pub(crate) mod tensor_file;
+mod threads;
+mod trained;
+
+pub use calibration::{Calibration, CalibrationError};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind, StepHead,
+};
+pub use config::{ConfigError, ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
+pub use graph_batch::{Edges, GraphBatch, Noise, Padding};
+pub use initial::Variables;
+pub use input::{Input, InputError};
+pub use layers::{Dropout, NoDropout};
+pub use network::Network;
+pub use threads::{scores_in_parallel, single_threaded};
+pub use trained::{Error, Model};

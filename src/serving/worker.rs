@@ -136,7 +136,7 @@ fn load(served: Served, device: &Device) -> Result<(Target, Model, Duration), St
 fn warm_up(model: &Model) -> Result<Duration, model::Error> {
     let architectures = model.space().sample(1, 0);
     let saliencies = model.header().model.symmetry_breaking.n_metrics().map(|n_metrics| {
-        let n_values = n_metrics * architectures[0].n_operations();
+        let n_values = n_metrics * architectures[0].operations().count();
         Saliencies::new(n_metrics, vec![0.0; n_values]).expect("zeros in whole rows are saliencies")
     });
     let inputs = [Input { architecture: &architectures[0], saliencies: saliencies.as_ref() }];

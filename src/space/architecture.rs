@@ -32,6 +32,14 @@ pub struct Cell {
     pub edges: Vec<Edge>,
 }
 
+impl Cell {
+    /// The operations as written: one per edge where operations sit on edges, else one per node.
+    pub fn operations(&self) -> impl Iterator<Item = OperationIndex> {
+        let on_edges = self.edges.iter().filter_map(|edge| edge.operation);
+        self.node_operations.iter().copied().chain(on_edges)
+    }
+}
+
 /// An architecture as written: this is what is stored, encoded and trained on.
 ///
 /// It can only be made by its [`SearchSpace`] (parsed, built from a graph, sampled), so holding
@@ -45,7 +53,11 @@ pub struct Architecture {
 
 impl Architecture {
     /// Puts together what the space has validated.
-    pub(in crate::space) fn from_valid(space: Arc<SearchSpace>, cells: Vec<Cell>, text: impl Into<Arc<str>>) -> Self {
+    pub(in crate::space) fn from_valid(
+        space: Arc<SearchSpace>,
+        cells: Vec<Cell>,
+        text: impl Into<Arc<str>>,
+    ) -> Self {
         Self { space, cells, text: text.into() }
     }
 
@@ -59,6 +71,12 @@ impl Architecture {
     #[must_use]
     pub fn cells(&self) -> &[Cell] {
         &self.cells
+    }
+
+    /// The operations as written, cell after cell: one per edge where operations sit on edges, else
+    /// one per node. [`Saliencies`](crate::space::Saliencies) have their rows in this order.
+    pub fn operations(&self) -> impl Iterator<Item = OperationIndex> {
+        self.cells.iter().flat_map(Cell::operations)
     }
 
     /// The architecture in the space's own notation.

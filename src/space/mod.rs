@@ -1,13 +1,26 @@
 //! Search spaces and the architectures in them: graphs, operations, notations, parameters and
 //! FLOPs, validation, canonical ids, sampling.
 //!
-//! This room knows nothing of tensors, tasks, storage or the wire.
+//! This room knows nothing of tensors, tasks, storage or the wire. A space is data (a
+//! [`SearchSpace`] read from TOML); what data cannot say is code that the data names: how
+//! architectures are written (`notation`) and which network the cells are stacked into
+//! (`skeleton`).
 
 mod architecture;
+mod canonical;
 mod definition;
-pub mod nasbench201;
+mod graph;
+mod notation;
+mod registry;
 mod saliencies;
+mod sampling;
+mod skeleton;
 
 pub use architecture::{Architecture, Cell, Edge, OperationIndex};
-pub use definition::{CellShape, Operation, Placement, Role, SearchSpace};
-pub use saliencies::Saliencies;
+pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Vertex};
+pub use definition::{CellShape, DefinitionError, Operation, Placement, Role, SearchSpace};
+pub use graph::GraphError;
+pub use notation::ParseError;
+pub use registry::{builtin, builtins, nasbench201};
+pub use saliencies::{Saliencies, SaliencyError};
+pub use skeleton::Cost;

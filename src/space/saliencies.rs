@@ -5,7 +5,7 @@
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saliencies {
     n_metrics: usize,
-    values: Vec<f32>,
+    values: Vec<f64>,
 }
 
 /// Why numbers are no saliencies.
@@ -32,7 +32,7 @@ impl Saliencies {
     ///
     /// # Errors
     /// When the values are not finite or do not fill whole rows.
-    pub fn new(n_metrics: usize, values: Vec<f32>) -> Result<Self, SaliencyError> {
+    pub fn new(n_metrics: usize, values: Vec<f64>) -> Result<Self, SaliencyError> {
         if n_metrics == 0 || !values.len().is_multiple_of(n_metrics) {
             return Err(SaliencyError::Ragged { n_values: values.len(), n_metrics });
         }
@@ -59,7 +59,7 @@ impl Saliencies {
     /// # Panics
     /// When there is no such operation.
     #[must_use]
-    pub fn operation(&self, index: usize) -> &[f32] {
+    pub fn operation(&self, index: usize) -> &[f64] {
         &self.values[index * self.n_metrics..][..self.n_metrics]
     }
 }

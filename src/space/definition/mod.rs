@@ -1,6 +1,14 @@
 //! What a search space is, as data: operations and their roles, where they sit, cells.
 
+mod validation;
+
 use serde::Deserialize;
+
+pub use self::validation::DefinitionError;
+use self::validation::Fields;
+use crate::space::OperationIndex;
+use crate::space::notation::Notation;
+use crate::space::skeleton::Skeleton;
 
 /// What an operation is to the method, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -18,6 +26,7 @@ pub enum Role {
 
 /// One operation of a space.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// The name the notation uses.
     pub name: String,
@@ -37,6 +46,7 @@ pub enum Placement {
 
 /// The frame of one cell, to be filled by architectures.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CellShape {
     /// `cell`, or `normal` and `reduce`.
     pub name: String,
@@ -47,8 +57,11 @@ pub struct CellShape {
 }
 
 /// A search space. A registered definition is immutable.
+///
+/// It can only be made by reading a definition, which checks it: names are plain and unique, sizes
+/// bounded, and notation and skeleton fit the cells and operations.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields")]
 pub struct SearchSpace {
     /// The key in the registry, as `nasbench201`.
     pub name: String,
@@ -60,4 +73,21 @@ pub struct SearchSpace {
     pub operations: Vec<Operation>,
     /// The cells of an architecture, in order.
     pub cells: Vec<CellShape>,
+    /// How architectures are written.
+    pub(in crate::space) notation: Notation,
+    /// The network the cells are stacked into, where one is known.
+    pub(in crate::space) skeleton: Option<Skeleton>,
+}
+
+impl SearchSpace {
+    /// The operation an index of this space stands for.
+    pub(in crate::space) fn operation(&self, index: OperationIndex) -> &Operation {
+        &self.operations[index.0]
+    }
+
+    /// The operation of this name.
+    #[must_use]
+    pub fn operation_named(&self, name: &str) -> Option<OperationIndex> {
+        self.operations.iter().position(|operation| operation.name == name).map(OperationIndex)
+    }
 }

@@ -1,0 +1,178 @@
+//! How a predictor is trained, as a named data file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ConfigError, ModelConfig};
+
+/// A configuration: the model and how it is fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitConfig {
+    /// The shape of the predictor.
+    pub model: ModelConfig,
+    /// Passes over the training set.
+    pub n_epochs: usize,
+    /// Architectures in one step of the optimiser.
+    pub batch_size: usize,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How.
+    pub optimizer: Optimizer,
+}
+
+/// What is minimised, summed over the scored time steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Loss {
+    /// The mean over pairs of max(0, margin - (score of the better - score of the worse)); ties in
+    /// the labels make no pair (Eq. A6, `method.md` section 6).
+    PairwiseHinge {
+        /// How far apart scores shall be.
+        margin: f64,
+        /// Which pairs of a batch.
+        pairs: Pairs,
+    },
+    /// The mean of (sigmoid(score) - label)^2, labels as fractions (`method.md` section 8).
+    MeanSquaredError,
+}
+
+/// Which pairs of a batch the hinge loss sees.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Pairs {
+    /// All of them. The head's dropout is drawn once for each architecture.
+    All,
+    /// At most so many times the number of architectures, drawn anew in each step. Dropout is drawn
+    /// for each member of each pair, as in the published code.
+    PerArchitecture(f64),
+}
+
+/// Adam with decoupled weight decay.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// At its highest.
+    pub learning_rate: f64,
+    /// Share of a weight that is taken off in each step, times the learning rate. 0 is Adam.
+    pub weight_decay: f64,
+    /// Decay rates of the two moments.
+    pub betas: (f64, f64),
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// How the learning rate changes over the steps.
+    pub schedule: Schedule,
+}
+
+/// How the learning rate changes over the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Rises linearly from 0 over a share of the steps, then falls to 0 along half a cosine.
+    WarmupCosine {
+        /// Share of all steps in which it rises.
+        warmup_share: f64,
+    },
+}
+
+/// Why a text is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum FitConfigError {
+    /// No TOML, or with other fields.
+    #[error("configuration cannot be read")]
+    Toml(#[from] toml::de::Error),
+    /// A model that cannot be built.
+    #[error("model.{0}")]
+    Model(#[from] ConfigError),
+    /// A value that cannot be trained with.
+    #[error("{field}: {problem}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// The configurations this binary carries.
+const NAMED: [(&str, &str); 2] = [
+    ("nasbench201", include_str!("../../configs/nasbench201.toml")),
+    ("paper/nasbench201", include_str!("../../configs/paper/nasbench201.toml")),
+];
+
+impl FitConfig {
+    /// The names of the configurations this binary carries.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().map(|(name, _)| *name)
+    }
+
+    /// The configuration this binary carries under `name`.
+    ///
+    /// # Panics
+    /// Never: a test reads all of them.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (_, text) = NAMED.iter().find(|(known, _)| *known == name)?;
+        Some(Self::parse(text).expect("configurations of the binary are valid"))
+    }
+
+    /// A configuration from TOML.
+    ///
+    /// # Errors
+    /// When a field is unknown, missing or out of its range.
+    pub fn parse(text: &str) -> Result<Self, FitConfigError> {
+        let config: Self = toml::from_str(text)?;
+        config.model.validate()?;
+        let field = |holds: bool, field: &'static str, problem: &'static str| {
+            if holds { Ok(()) } else { Err(FitConfigError::Field { field, problem }) }
+        };
+        field(config.n_epochs >= 1, "n_epochs", "is not at least 1")?;
+        field(config.batch_size >= 2, "batch_size", "is not at least 2")?;
+        let optimizer = &config.optimizer;
+        field(optimizer.learning_rate > 0.0, "optimizer.learning_rate", "is not above 0")?;
+        field(optimizer.weight_decay >= 0.0, "optimizer.weight_decay", "is not at least 0")?;
+        let decays = [optimizer.betas.0, optimizer.betas.1];
+        field(decays.iter().all(|beta| (0.0..1.0).contains(beta)), "optimizer.betas", "are not at least 0 and below 1")?;
+        field(optimizer.epsilon > 0.0, "optimizer.epsilon", "is not above 0")?;
+        if let Schedule::WarmupCosine { warmup_share } = optimizer.schedule {
+            field((0.0..1.0).contains(&warmup_share), "optimizer.schedule.warmup_cosine.warmup_share", "is not at least 0 and below 1")?;
+        }
+        if let Loss::PairwiseHinge { margin, pairs } = config.loss {
+            field(margin > 0.0, "loss.pairwise_hinge.margin", "is not above 0")?;
+            let per_architecture = match pairs {
+                Pairs::All => 1.0,
+                Pairs::PerArchitecture(ratio) => ratio,
+            };
+            field(per_architecture > 0.0, "loss.pairwise_hinge.pairs.per_architecture", "is not above 0")?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_named_configuration_is_valid() {
+        for (name, text) in NAMED {
+            FitConfig::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let text = NAMED[1].1;
+        for (from, to, message) in [
+            ("n_steps = 3", "n_steps = 0", "model.n_steps: 0 is not between 1 and 64"),
+            ("batch_size = 512", "batch_size = 1", "batch_size: is not at least 2"),
+            ("learning_rate = 1e-3", "learning_rate = nan", "optimizer.learning_rate: is not above 0"),
+            ("margin = 0.1", "margin = -1.0", "loss.pairwise_hinge.margin: is not above 0"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(FitConfig::parse(&text.replace(from, to)).unwrap_err().to_string(), message);
+        }
+        assert!(FitConfig::parse(&format!("speed = 9\n{text}")).is_err());
+    }
+}

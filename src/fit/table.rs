@@ -1,0 +1,249 @@
+//! Rows of CSV and JSON Lines files, read one at a time.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+/// One row and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Line in the file, from 1.
+    pub line: u64,
+    fields: Map<String, Value>,
+}
+
+/// Why a table, or a row of it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file cannot be opened.
+    #[error("could not open {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A name that says neither format.
+    #[error("{path} is neither .csv nor .jsonl")]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read on.
+    #[error("line {line}: could not read")]
+    Read {
+        /// Line in the file.
+        line: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A row with fields missing or left over.
+    #[error("line {line}: not a row of the table's header")]
+    Csv {
+        /// Line in the file.
+        line: u64,
+        /// What the parser said.
+        source: csv::Error,
+    },
+    /// A line that is no JSON object.
+    #[error("line {line}: not a JSON object")]
+    Json {
+        /// Line in the file.
+        line: u64,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A column no row may lack.
+    #[error("line {line}: no column {column:?}; there are {}", .known.join(", "))]
+    NoColumn {
+        /// Line in the file.
+        line: u64,
+        /// What was looked for.
+        column: String,
+        /// What is there.
+        known: Vec<String>,
+    },
+    /// A field that is no number.
+    #[error("line {line}: {column} is {found}, not a number")]
+    NotANumber {
+        /// Line in the file.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+/// The rows of `path`, by its ending: `.csv` (with a header), or `.jsonl`, `.ndjson`.
+///
+/// # Errors
+/// When the file cannot be opened or has another ending; each row can be an error of its own.
+pub fn rows(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Row, TableError>>>, TableError> {
+    let open = || File::open(path).map_err(|source| TableError::Open { path: path.to_owned(), source });
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => Ok(Box::new(csv_rows(open()?)?)),
+        Some("jsonl" | "ndjson") => Ok(Box::new(json_rows(open()?))),
+        _ => Err(TableError::Format { path: path.to_owned() }),
+    }
+}
+
+fn csv_rows(file: File) -> Result<impl Iterator<Item = Result<Row, TableError>>, TableError> {
+    let mut reader = csv::Reader::from_reader(file);
+    let header = reader.headers().map_err(|source| TableError::Csv { line: 1, source })?.clone();
+    Ok(reader.into_records().map(move |record| {
+        let record = record.map_err(|source| {
+            let line = source.position().map_or(1, csv::Position::line);
+            TableError::Csv { line, source }
+        })?;
+        let line = record.position().map_or(1, csv::Position::line);
+        let fields = header.iter().zip(&record).map(|(column, field)| (column.to_owned(), field.into())).collect();
+        Ok(Row { line, fields })
+    }))
+}
+
+fn json_rows(file: File) -> impl Iterator<Item = Result<Row, TableError>> {
+    BufReader::new(file).lines().zip(1..).filter_map(|(text, line)| {
+        let row = |text: String| match serde_json::from_str(&text) {
+            Ok(fields) => Ok(Row { line, fields }),
+            Err(source) => Err(TableError::Json { line, source }),
+        };
+        match text {
+            Ok(text) if text.trim().is_empty() => None,
+            Ok(text) => Some(row(text)),
+            Err(source) => Some(Err(TableError::Read { line, source })),
+        }
+    })
+}
+
+impl Row {
+    fn field(&self, column: &str) -> Result<&Value, TableError> {
+        self.fields.get(column).ok_or_else(|| TableError::NoColumn {
+            line: self.line,
+            column: column.to_owned(),
+            known: self.fields.keys().cloned().collect(),
+        })
+    }
+
+    /// The field as text: a string as it is, anything else as JSON.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn text(&self, column: &str) -> Result<String, TableError> {
+        Ok(match self.field(column)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    }
+
+    /// The field as a finite number, `None` where it is empty or null.
+    ///
+    /// # Errors
+    /// When there is no such column, or it holds something else.
+    pub fn number(&self, column: &str) -> Result<Option<f64>, TableError> {
+        let field = self.field(column)?;
+        let number = match field {
+            Value::Null => return Ok(None),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_f64(),
+        };
+        number.filter(|number: &f64| number.is_finite()).map(Some).ok_or_else(|| TableError::NotANumber {
+            line: self.line,
+            column: column.to_owned(),
+            found: field.to_string(),
+        })
+    }
+}
+
+/// Which rows of a table are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// `(column, text)` that a row must have, all of them.
+    pub conditions: Vec<(String, String)>,
+    /// How many of the rows that meet the conditions are passed over first.
+    pub skip: usize,
+    /// How many rows are taken then, going on from the first one where the table ends.
+    pub first: Option<usize>,
+}
+
+impl Selection {
+    /// Picks from the rows of a table.
+    ///
+    /// # Errors
+    /// When a row is an error or lacks a column of a condition.
+    pub fn pick(&self, rows: impl Iterator<Item = Result<Row, TableError>>) -> Result<Vec<Row>, TableError> {
+        let mut matching = Vec::new();
+        for row in rows {
+            let row = row?;
+            if self.matches(&row)? {
+                matching.push(row);
+            }
+        }
+        let n_rows = matching.len();
+        matching.rotate_left(self.skip.checked_rem(n_rows).unwrap_or(0));
+        matching.truncate(self.first.unwrap_or(n_rows));
+        Ok(matching)
+    }
+
+    fn matches(&self, row: &Row) -> Result<bool, TableError> {
+        for (column, text) in &self.conditions {
+            if row.text(column)? != *text {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn table(ending: &str, text: &str) -> Result<Vec<Row>, TableError> {
+        let mut file = tempfile::Builder::new().suffix(ending).tempfile().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("room on the disk");
+        rows(file.path())?.collect()
+    }
+
+    #[test]
+    fn both_formats_read_the_same() {
+        let csv = table(".csv", "arch,acc\na,1.5\nb,\n").expect("a table");
+        let json = table(".jsonl", "{\"arch\":\"a\",\"acc\":1.5}\n\n{\"arch\":\"b\",\"acc\":null}\n").expect("a table");
+        for rows in [csv, json] {
+            assert_eq!(rows[0].text("arch").expect("there"), "a");
+            assert_eq!(rows[0].number("acc").expect("there"), Some(1.5));
+            assert_eq!(rows[1].number("acc").expect("there"), None);
+        }
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let rows = table(".csv", "arch,acc\na,high\nb,NaN\n").expect("a table");
+        assert_eq!(rows[0].number("acc").unwrap_err().to_string(), "line 2: acc is \"high\", not a number");
+        assert_eq!(rows[1].number("acc").unwrap_err().to_string(), "line 3: acc is \"NaN\", not a number");
+        assert_eq!(rows[0].text("top").unwrap_err().to_string(), "line 2: no column \"top\"; there are acc, arch");
+        assert_eq!(table(".csv", "arch,acc\na,1\nb\n").unwrap_err().to_string(), "line 3: not a row of the table's header");
+        assert_eq!(table(".jsonl", "{}\n[1]\n").unwrap_err().to_string(), "line 2: not a JSON object");
+        assert!(table(".txt", "").unwrap_err().to_string().ends_with("is neither .csv nor .jsonl"));
+    }
+
+    #[test]
+    fn selections_go_round() {
+        let text = "arch,split\na,train\nb,test\nc,train\nd,train\n";
+        let pick = |skip, first| {
+            let conditions = vec![("split".to_owned(), "train".to_owned())];
+            let rows = table(".csv", text).expect("a table").into_iter().map(Ok);
+            let picked = Selection { conditions, skip, first }.pick(rows).expect("rows");
+            picked.iter().map(|row| row.text("arch").expect("there")).collect::<String>()
+        };
+        assert_eq!(pick(0, None), "acd");
+        assert_eq!(pick(0, Some(2)), "ac");
+        assert_eq!(pick(2, Some(2)), "da");
+        assert_eq!(pick(4, Some(9)), "cda");
+    }
+}

@@ -1,0 +1,365 @@
+//! The optimiser loop, one epoch at a time, so that whoever runs it can show progress, stop, and go
+//! on later.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use sha2::{Digest, Sha256};
+
+use crate::domain::{Budget, Unit};
+use crate::fit::adam::Adam;
+use crate::fit::config::{FitConfig, Loss, Pairs};
+use crate::fit::dataset::{Dataset, Example};
+use crate::fit::dropout::SeededDropout;
+use crate::fit::loss::{mean_squared_error, pair_indices, pairs, pairwise_hinge};
+use crate::fit::schedule::learning_rate;
+use crate::fit::state::{State, StateError};
+use crate::metrics::kendall_tau;
+use crate::model::{
+    Calibration, Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, HoldoutRule, Input, InputError,
+    Member, Network, NoDropout, Padding, PredictorKind, StepHead, Variables, constants,
+};
+
+/// Why a predictor cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// More targets than the encoder has time steps.
+    #[error("{n_targets} targets need as many time steps, the model has {n_steps}")]
+    TooManyTargets {
+        /// Columns of labels.
+        n_targets: usize,
+        /// The model's T.
+        n_steps: usize,
+    },
+    /// An example the model does not take.
+    #[error("example {index}")]
+    Input {
+        /// Position in the dataset.
+        index: usize,
+        /// What is wrong with it.
+        source: InputError,
+    },
+    /// Nothing to learn from.
+    #[error("{n_examples} examples are too few to train on")]
+    TooFew {
+        /// How many there are.
+        n_examples: usize,
+    },
+    /// A loss that only accuracies can have.
+    #[error("the mean squared error needs labels in percent or as fractions")]
+    NoFractions,
+    /// The loss is no number any more.
+    #[error("the loss of epoch {epoch} is not finite")]
+    Diverged {
+        /// From 1.
+        epoch: usize,
+    },
+    /// A stored state that does not fit.
+    #[error("could not resume")]
+    State(#[from] StateError),
+    /// The result is no checkpoint.
+    #[error("could not make a checkpoint")]
+    Checkpoint(#[from] CheckpointError),
+    /// A tensor operation failed.
+    #[error("could not compute")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// What one epoch came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 1.
+    pub number: usize,
+    /// Mean over the steps of the optimiser.
+    pub loss: f64,
+    /// Of the scores the examples had in the epoch's steps, against the last target.
+    pub kendall_tau: Option<f64>,
+}
+
+/// What a checkpoint says beyond what was trained.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// Task trained for.
+    pub task: Option<String>,
+    /// The rule by which its holdout was kept back.
+    pub holdout: Option<HoldoutRule>,
+    /// One for each target, or none at all.
+    pub calibrations: Vec<Calibration>,
+    /// What was measured.
+    pub report: serde_json::Value,
+}
+
+/// A training run in progress. The same configuration, dataset and seed give the same predictor.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    config: &'a FitConfig,
+    dataset: &'a Dataset,
+    seed: u64,
+    variables: Variables,
+    network: Network,
+    adam: Adam,
+    n_epochs_done: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run that starts from initial values drawn by `seed`.
+    ///
+    /// # Errors
+    /// When the dataset cannot be trained on with this configuration.
+    pub fn new(config: &'a FitConfig, dataset: &'a Dataset, seed: u64) -> Result<Self, FitError> {
+        let (n_targets, n_steps) = (dataset.targets.len(), config.model.n_steps);
+        if n_targets > n_steps {
+            return Err(FitError::TooManyTargets { n_targets, n_steps });
+        }
+        if dataset.examples.len() < 2 {
+            return Err(FitError::TooFew { n_examples: dataset.examples.len() });
+        }
+        if config.loss == Loss::MeanSquaredError && dataset.unit == Unit::None {
+            return Err(FitError::NoFractions);
+        }
+        for (index, example) in dataset.examples.iter().enumerate() {
+            example
+                .input()
+                .check(&dataset.space, &config.model)
+                .map_err(|source| FitError::Input { index, source })?;
+        }
+        let variables = Variables::new(seed);
+        let vb = variables.builder(DType::F32, &Device::Cpu);
+        let steps: Vec<usize> = scored_steps(n_targets, n_steps).collect();
+        let network = Network::new(&config.model, dataset.space.operations.len(), &steps, &vb)?;
+        let adam = Adam::new(config.optimizer);
+        Ok(Self { config, dataset, seed, variables, network, adam, n_epochs_done: 0 })
+    }
+
+    /// A run that goes on from what [`Self::state`] returned for the same configuration, dataset and
+    /// seed.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when the state is damaged or of another run.
+    pub fn resumed(config: &'a FitConfig, dataset: &'a Dataset, seed: u64, state: &[u8]) -> Result<Self, FitError> {
+        let mut trainer = Self::new(config, dataset, seed)?;
+        let state = State::read(state, &trainer.fingerprint())?;
+        state.restore(&trainer.variables.by_name())?;
+        trainer.n_epochs_done = state.n_epochs_done;
+        trainer.adam = Adam::resumed(config.optimizer, state.n_steps, state.moments);
+        Ok(trainer)
+    }
+
+    /// Epochs made so far.
+    #[must_use]
+    pub fn n_epochs_done(&self) -> usize {
+        self.n_epochs_done
+    }
+
+    /// Whether all epochs of the configuration are made.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.n_epochs_done >= self.config.n_epochs
+    }
+
+    /// Everything needed to go on from here.
+    ///
+    /// # Errors
+    /// When a tensor cannot be copied.
+    pub fn state(&self) -> Result<Vec<u8>, FitError> {
+        Ok(State {
+            n_epochs_done: self.n_epochs_done,
+            n_steps: self.adam.n_steps(),
+            variables: tensors(&self.variables),
+            moments: self.adam.moments().clone(),
+        }
+        .write(&self.fingerprint())?)
+    }
+
+    /// Trains for one more epoch: all examples once, in an order drawn for it.
+    ///
+    /// # Errors
+    /// When the loss is not finite or a tensor operation fails.
+    pub fn run_epoch(&mut self) -> Result<Epoch, FitError> {
+        let number = self.n_epochs_done + 1;
+        let mut rng = self.rng(number);
+        let mut order: Vec<&Example> = self.dataset.examples.iter().collect();
+        order.shuffle(&mut rng);
+        let variables = self.trainable();
+        let n_steps = self.config.n_epochs * order.len().div_ceil(self.config.batch_size);
+
+        let (mut losses, mut scores) = (Vec::new(), Vec::with_capacity(order.len()));
+        for batch in order.chunks(self.config.batch_size) {
+            let embeddings = self.embed(batch, &mut rng)?;
+            scores.extend(self.scores_so_far(&embeddings)?);
+            if let Some(loss) = self.loss(batch, &embeddings, &mut rng)? {
+                losses.push(f64::from(loss.to_scalar::<f32>()?));
+                let rate = learning_rate(&self.config.optimizer, self.adam.n_steps() as usize, n_steps);
+                self.adam.step(&variables, &loss.backward()?, rate)?;
+            }
+        }
+        let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        if !loss.is_finite() {
+            return Err(FitError::Diverged { epoch: number });
+        }
+        self.n_epochs_done = number;
+        Ok(Epoch { number, loss, kendall_tau: self.training_tau(&order, &scores) })
+    }
+
+    /// The predictor as it is now.
+    ///
+    /// # Errors
+    /// When a tensor cannot be copied, or the provenance does not fit the model.
+    pub fn checkpoint(&self, provenance: Provenance) -> Result<Checkpoint, FitError> {
+        let cfg = &self.config.model;
+        let mut calibrations = provenance.calibrations.into_iter();
+        let steps = scored_steps(self.dataset.targets.len(), cfg.n_steps).zip(&self.dataset.targets);
+        let header = Header {
+            format_version: FORMAT_VERSION,
+            predictor_kind: PredictorKind::TaGates,
+            members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
+            model: cfg.clone(),
+            space: self.dataset.space.name.clone(),
+            task: provenance.task,
+            steps: steps
+                .map(|(step, target)| StepHead {
+                    step,
+                    budget: target.budget.map(|Budget(epochs)| epochs),
+                    calibration: calibrations.next(),
+                })
+                .collect(),
+            holdout: provenance.holdout,
+            training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
+            report: provenance.report,
+        };
+        let mut tensors = tensors(&self.variables);
+        tensors.extend(constants::tensors(cfg, &self.dataset.space)?);
+        Ok(Checkpoint::new(&header, &tensors)?)
+    }
+
+    /// Chance for one epoch: whether a run was interrupted makes no difference.
+    fn rng(&self, epoch: usize) -> ChaCha8Rng {
+        let seed = Sha256::new()
+            .chain_update("epoch")
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update((epoch as u64).to_le_bytes());
+        ChaCha8Rng::from_seed(seed.finalize().into())
+    }
+
+    fn trainable(&self) -> BTreeMap<String, candle_core::Var> {
+        let mut variables = self.variables.by_name();
+        variables.retain(|name, _| !constants::is_constant(name));
+        variables
+    }
+
+    /// The embeddings of a batch at each scored step.
+    fn embed(&self, batch: &[&Example], rng: &mut ChaCha8Rng) -> Result<Vec<Tensor>, FitError> {
+        let inputs: Vec<Input<'_>> = batch.iter().map(|example| example.input()).collect();
+        let mut noise = |_: &Input<'_>, n_values: usize| rng.sample_iter(StandardNormal).take(n_values).collect();
+        let batch =
+            GraphBatch::new(&inputs, &self.config.model, &mut noise, Padding::None, DType::F32, &Device::Cpu)?;
+        Ok(self.network.embed(&batch)?)
+    }
+
+    /// What the batch scores at the last target, before the step that it is about to cause.
+    fn scores_so_far(&self, embeddings: &[Tensor]) -> Result<Vec<f32>, FitError> {
+        let last = embeddings.len() - 1;
+        Ok(self.network.score(last, &embeddings[last].detach(), &mut NoDropout)?.to_vec1()?)
+    }
+
+    /// The loss summed over the targets, or nothing where the batch has nothing to learn from.
+    fn loss(
+        &self,
+        batch: &[&Example],
+        embeddings: &[Tensor],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<Tensor>, FitError> {
+        let mut losses = Vec::with_capacity(embeddings.len());
+        for (target, embeddings) in embeddings.iter().enumerate() {
+            let labels: Vec<Option<f64>> = batch.iter().map(|example| example.labels[target]).collect();
+            let loss = match self.config.loss {
+                Loss::PairwiseHinge { margin, pairs } => {
+                    self.hinge_loss(target, &labels, embeddings, (margin, pairs), rng)?
+                }
+                Loss::MeanSquaredError => self.squared_loss(target, &labels, embeddings, rng)?,
+            };
+            losses.extend(loss);
+        }
+        let sum = losses.into_iter().map(Ok).reduce(|sum, loss| sum? + loss?);
+        Ok(sum.transpose()?)
+    }
+
+    fn hinge_loss(
+        &self,
+        target: usize,
+        labels: &[Option<f64>],
+        embeddings: &Tensor,
+        (margin, which): (f64, Pairs),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<Tensor>, FitError> {
+        let pairs = pairs(labels, which, rng);
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let (better, worse) = pair_indices(&pairs, embeddings.device())?;
+        let probability = self.config.model.head_dropout;
+        let mut dropout = SeededDropout { probability, rng };
+        let (better, worse) = match which {
+            Pairs::All => {
+                let scores = self.network.score(target, embeddings, &mut dropout)?;
+                (scores.index_select(&better, 0)?, scores.index_select(&worse, 0)?)
+            }
+            Pairs::PerArchitecture(_) => {
+                let mut member = |positions| {
+                    self.network.score(target, &embeddings.index_select(positions, 0)?, &mut dropout)
+                };
+                (member(&better)?, member(&worse)?)
+            }
+        };
+        Ok(Some(pairwise_hinge(&better, &worse, margin)?))
+    }
+
+    fn squared_loss(
+        &self,
+        target: usize,
+        labels: &[Option<f64>],
+        embeddings: &Tensor,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<Tensor>, FitError> {
+        if labels.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let full = *self.dataset.unit.valid_range().end();
+        let fractions: Vec<Option<f64>> = labels.iter().map(|label| Some((*label)? / full)).collect();
+        let mut dropout = SeededDropout { probability: self.config.model.head_dropout, rng };
+        let scores = self.network.score(target, embeddings, &mut dropout)?;
+        Ok(Some(mean_squared_error(&scores, &fractions)?))
+    }
+
+    fn training_tau(&self, order: &[&Example], scores: &[f32]) -> Option<f64> {
+        let last = self.dataset.targets.len() - 1;
+        let labelled = order.iter().zip(scores).filter_map(|(example, score)| Some((example.labels[last]?, f64::from(*score))));
+        let (labels, scores): (Vec<f64>, Vec<f64>) = labelled.unzip();
+        kendall_tau(&scores, &labels)
+    }
+
+    /// Names the run by everything its course depends on.
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new().chain_update(format!("{:?} {}", self.config, self.seed));
+        for target in &self.dataset.targets {
+            hash.update(format!(" {target:?}"));
+        }
+        for example in &self.dataset.examples {
+            hash.update(format!("\n{} {:?} {:?}", example.architecture, example.labels, example.saliencies));
+        }
+        format!("{:x}", hash.finalize())
+    }
+}
+
+/// The time steps that predict the targets, in order: the last ones.
+fn scored_steps(n_targets: usize, n_steps: usize) -> impl Iterator<Item = usize> {
+    n_steps + 1 - n_targets..=n_steps
+}
+
+fn tensors(variables: &Variables) -> BTreeMap<String, Tensor> {
+    variables.by_name().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
+}

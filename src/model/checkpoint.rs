@@ -1,0 +1,252 @@
+//! A trained predictor as one safetensors file: tensors under the published names and, in its
+//! header, all that is needed to serve it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::model::config::ConfigError;
+use crate::model::{Calibration, ModelConfig, tensor_file};
+
+/// The version of the header this binary writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// No file larger than this is read: the largest published predictor has 8 MB.
+pub const MAX_SIZE_BYTES: usize = 64 << 20;
+
+/// The key of our header among the metadata of a safetensors file.
+const HEADER_KEY: &str = "tagates";
+
+/// Everything about a checkpoint but its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format_version: u32,
+    /// Which predictor the tensors are of.
+    pub predictor_kind: PredictorKind,
+    /// The networks whose scores are averaged; so far always one.
+    pub members: Vec<Member>,
+    /// The shape of every member.
+    pub model: ModelConfig,
+    /// Search space the predictor scores.
+    pub space: String,
+    /// Task it was trained for, where it was trained for one.
+    pub task: Option<String>,
+    /// The scored time steps, ascending, the final one last.
+    pub steps: Vec<StepHead>,
+    /// The rule by which architectures were kept back from training, where there was one.
+    pub holdout: Option<HoldoutRule>,
+    /// The whole configuration of the training, as the trainer wrote it.
+    pub training: serde_json::Value,
+    /// What was measured after training, as the trainer wrote it.
+    pub report: serde_json::Value,
+}
+
+/// A kind of predictor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictorKind {
+    /// [`ModelConfig`] as it says; GATES where it has one time step.
+    TaGates,
+}
+
+/// One network of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// What its tensors' names start with.
+    pub tensor_prefix: String,
+    /// The seed it was trained from.
+    pub seed: u64,
+}
+
+/// A scored time step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepHead {
+    /// The time step, 1 to T.
+    pub step: usize,
+    /// The training budget, in epochs, whose metric it predicts.
+    pub budget: Option<u32>,
+    /// From its raw score to the unit of the task.
+    pub calibration: Option<Calibration>,
+}
+
+/// See `domain::Holdout`, which this room does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldoutRule {
+    /// Salt of the hash of canonical ids.
+    pub salt: String,
+    /// Share of the classes kept back.
+    pub share: f64,
+}
+
+/// Why bytes are no checkpoint that can be served.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read.
+    #[error("could not read the checkpoint")]
+    Io(#[from] io::Error),
+    /// Larger than [`MAX_SIZE_BYTES`].
+    #[error("checkpoint of {size_bytes} bytes is larger than the {MAX_SIZE_BYTES} bytes that are accepted")]
+    TooLarge {
+        /// Size of the file.
+        size_bytes: u64,
+    },
+    /// No safetensors file, or a truncated one.
+    #[error("not a whole safetensors file")]
+    Container(#[from] safetensors::SafeTensorError),
+    /// A safetensors file without our header.
+    #[error("safetensors file has no '{HEADER_KEY}' header: it was not written by tagates")]
+    NoHeader,
+    /// A header that does not parse.
+    #[error("checkpoint header cannot be read")]
+    Header(#[from] serde_json::Error),
+    /// A header of another version.
+    #[error("checkpoint format {found} is not format {FORMAT_VERSION}, which this binary reads")]
+    FormatVersion {
+        /// What the header says.
+        found: u32,
+    },
+    /// A header that describes no model.
+    #[error("checkpoint header: {0}")]
+    Config(#[from] ConfigError),
+    /// A header whose parts do not fit each other.
+    #[error("checkpoint header: {0}")]
+    Inconsistent(String),
+    /// Tensors that are not those of the model described.
+    #[error("checkpoint tensors do not match its header: {0}")]
+    Mismatch(String),
+}
+
+/// The bytes of a trained predictor, checked as far as it can be without building it.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    header: Header,
+    bytes: Arc<[u8]>,
+}
+
+impl Checkpoint {
+    /// Puts a trained predictor together.
+    ///
+    /// # Errors
+    /// When a tensor cannot be copied to the CPU as f32, or the result would not be read back.
+    pub fn new(header: &Header, tensors: &BTreeMap<String, Tensor>) -> Result<Self, CheckpointError> {
+        let header = serde_json::to_string(header)?;
+        let bytes = tensor_file::write(tensors, HEADER_KEY, header)
+            .map_err(|source| CheckpointError::Mismatch(source.to_string()))?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// Reads a checkpoint. Nothing is allocated by what the file says of itself.
+    ///
+    /// # Errors
+    /// When the bytes are too many, truncated, no safetensors file of ours, of another format
+    /// version, or describe no model of bounded size, or a tensor is not finite f32.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        if bytes.len() > MAX_SIZE_BYTES {
+            return Err(CheckpointError::TooLarge { size_bytes: bytes.len() as u64 });
+        }
+        let header = tensor_file::header(bytes, HEADER_KEY)?.ok_or(CheckpointError::NoHeader)?;
+        let header = Header::parse(&header)?;
+        for (name, tensor) in SafeTensors::deserialize(bytes)?.iter() {
+            check_values(name, &tensor)?;
+        }
+        Ok(Self { header, bytes: bytes.into() })
+    }
+
+    /// Reads the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`], and when the file cannot be read.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let size_bytes = fs::metadata(path)?.len();
+        if size_bytes > MAX_SIZE_BYTES as u64 {
+            return Err(CheckpointError::TooLarge { size_bytes });
+        }
+        Self::from_bytes(&fs::read(path)?)
+    }
+
+    /// What the file says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the file.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.bytes).into()
+    }
+
+    /// All tensors, on `device`.
+    pub(in crate::model) fn tensors(&self, device: &Device) -> Result<HashMap<String, Tensor>, CheckpointError> {
+        candle_core::safetensors::load_buffer(&self.bytes, device)
+            .map_err(|source| CheckpointError::Mismatch(source.to_string()))
+    }
+}
+
+impl Header {
+    fn parse(text: &str) -> Result<Self, CheckpointError> {
+        /// The one field every format has.
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        let Version { format_version } = serde_json::from_str(text)?;
+        if format_version != FORMAT_VERSION {
+            return Err(CheckpointError::FormatVersion { found: format_version });
+        }
+        let header: Self = serde_json::from_str(text)?;
+        header.model.validate()?;
+        header.validate()?;
+        Ok(header)
+    }
+
+    fn validate(&self) -> Result<(), CheckpointError> {
+        let inconsistent = |problem: String| Err(CheckpointError::Inconsistent(problem));
+        if self.members.len() != 1 {
+            return inconsistent(format!("has {} members, this binary serves one", self.members.len()));
+        }
+        if !self.steps.is_sorted_by(|a, b| a.step < b.step) {
+            return inconsistent("steps do not ascend".into());
+        }
+        if self.steps.first().is_none_or(|head| head.step == 0)
+            || self.steps.last().is_none_or(|head| head.step != self.model.n_steps)
+        {
+            return inconsistent(format!("steps do not lie in 1 to {0} and end with {0}", self.model.n_steps));
+        }
+        let n_calibrated = self.steps.iter().filter(|head| head.calibration.is_some()).count();
+        if n_calibrated != 0 && n_calibrated != self.steps.len() {
+            return inconsistent("some steps are calibrated and some are not".into());
+        }
+        Ok(())
+    }
+}
+
+fn check_values(name: &str, tensor: &TensorView<'_>) -> Result<(), CheckpointError> {
+    if tensor.dtype() != Dtype::F32 {
+        return Err(CheckpointError::Mismatch(format!("{name} is {:?}, not F32", tensor.dtype())));
+    }
+    let (values, _) = tensor.data().as_chunks::<4>();
+    if values.iter().all(|&bytes| f32::from_le_bytes(bytes).is_finite()) {
+        Ok(())
+    } else {
+        Err(CheckpointError::Mismatch(format!("{name} holds a value that is not finite")))
+    }
+}

@@ -1,0 +1,201 @@
+//! The layers all encoders are made of (`method.md` sections 0.1, 0.2 and 0.5).
+
+use candle_core::{IndexOp, Result, Tensor};
+use candle_nn::{Init, Linear, Module, VarBuilder};
+
+use crate::model::graph_batch::Edges;
+
+/// A linear layer with PyTorch's default initial values: weight and bias from
+/// U(-1/sqrt(in), 1/sqrt(in)).
+pub fn linear(n_inputs: usize, n_outputs: usize, vb: &VarBuilder) -> Result<Linear> {
+    let bound = 1.0 / (n_inputs as f64).sqrt();
+    let init = Init::Uniform { lo: -bound, up: bound };
+    let weight = vb.get_with_hints((n_outputs, n_inputs), "weight", init)?;
+    let bias = vb.get_with_hints(n_outputs, "bias", init)?;
+    Ok(Linear::new(for_products(weight)?, Some(bias)))
+}
+
+/// A weight `[out, in]` that is not being trained is laid out so that its transpose, which the
+/// product reads, is contiguous: gemm then takes the same road for any number of rows, and a row
+/// comes out the same, to the last bit, in any batch.
+fn for_products(weight: Tensor) -> Result<Tensor> {
+    if weight.is_variable() { Ok(weight) } else { weight.t()?.contiguous()?.t() }
+}
+
+/// Linear layers with ReLU between them, none at the end. Named `0`, `2`, `4`.. as in the
+/// published checkpoints, where the activations count as layers.
+#[derive(Debug)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+}
+
+impl Mlp {
+    /// Maps vectors of `n_inputs` over each of `dims`.
+    pub fn new(n_inputs: usize, dims: &[usize], vb: &VarBuilder) -> Result<Self> {
+        let widths = std::iter::once(&n_inputs).chain(dims);
+        let layers = widths
+            .zip(dims)
+            .enumerate()
+            .map(|(i, (&from, &to))| linear(from, to, &vb.pp(2 * i)))
+            .collect::<Result<_>>()?;
+        Ok(Self { layers })
+    }
+}
+
+impl Module for Mlp {
+    /// # Shapes
+    /// - `xs`: `[rows, n_inputs]`
+    /// - returns `[rows, last of dims]`
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        let Some((first, rest)) = self.layers.split_first() else { return Ok(xs.clone()) };
+        rest.iter().try_fold(xs.apply(first)?, |xs, layer| xs.relu()?.apply(layer))
+    }
+}
+
+/// One GATES layer with operations on edges: each operation gates what its edge carries.
+#[derive(Debug)]
+pub struct EdgeFlow {
+    weight: Tensor,
+    attention: Linear,
+}
+
+/// What one [`EdgeFlow`] did.
+#[derive(Debug)]
+pub struct Flow {
+    /// What arrived at each node, `[n_nodes, out]`.
+    pub nodes: Tensor,
+    /// What each edge carried, `[n_edges, out]`.
+    pub messages: Tensor,
+}
+
+impl EdgeFlow {
+    /// A layer from node information of width `n_inputs` to `n_outputs`, its attention reading
+    /// operation embeddings of width `operation_dim`.
+    pub fn new(n_inputs: usize, n_outputs: usize, operation_dim: usize, vb: &VarBuilder) -> Result<Self> {
+        // The published code takes the square root of the width going out, not in.
+        let bound = 1.0 / (n_outputs as f64).sqrt();
+        let init = Init::Uniform { lo: -bound, up: bound };
+        Ok(Self {
+            weight: vb.get_with_hints((n_inputs, n_outputs), "weight", init)?,
+            attention: linear(operation_dim, n_outputs, &vb.pp("op_attention"))?,
+        })
+    }
+
+    /// `s = x W`: the part of the layer that looks at each node alone, so that nodes known to be
+    /// equal need it once.
+    pub fn project(&self, xs: &Tensor) -> Result<Tensor> {
+        xs.matmul(&self.weight)
+    }
+
+    /// Passes projected node information along the edges.
+    ///
+    /// # Shapes
+    /// - `projected`: `[n_nodes, out]`, from [`Self::project`]
+    /// - `operations`: `[n_edges, operation_dim]`
+    pub fn flow(&self, projected: &Tensor, operations: &Tensor, edges: &Edges) -> Result<Flow> {
+        let attention = candle_nn::ops::sigmoid(&operations.apply(&self.attention)?)?;
+        // 1 on skips, whatever their embedding.
+        let gate = attention.broadcast_mul(&edges.is_gated)?.broadcast_add(&edges.is_skip)?;
+        let messages = (gate * projected.index_select(&edges.source, 0)?)?;
+        // Nodes have no self term, but for those information starts from.
+        let residual = projected.broadcast_mul(&edges.is_residual)?;
+        let nodes = residual.index_add(&edges.target, &messages, 0)?;
+        Ok(Flow { nodes, messages })
+    }
+}
+
+/// Layers of one direction. Each moves information one hop along all edges at once, with ReLU
+/// between layers and none after the last.
+#[derive(Debug)]
+pub struct Stack {
+    layers: Vec<EdgeFlow>,
+}
+
+impl Stack {
+    /// One layer for each of `dims`.
+    pub fn new(n_inputs: usize, dims: &[usize], operation_dim: usize, vb: &VarBuilder) -> Result<Self> {
+        let widths = std::iter::once(&n_inputs).chain(dims);
+        let layers = widths
+            .zip(dims)
+            .enumerate()
+            .map(|(i, (&from, &to))| EdgeFlow::new(from, to, operation_dim, &vb.pp(i)))
+            .collect::<Result<_>>()?;
+        Ok(Self { layers })
+    }
+
+    /// Runs all layers. `spread` brings the projected rows of `xs` to the nodes they belong to.
+    ///
+    /// # Shapes
+    /// - `xs`: `[rows, n_inputs]`, before they are spread to `[n_nodes, ..]`
+    /// - `operations`: `[n_edges, operation_dim]`
+    pub fn flow(
+        &self,
+        xs: &Tensor,
+        spread: impl Fn(&Tensor) -> Result<Tensor>,
+        operations: &Tensor,
+        edges: &Edges,
+    ) -> Result<Flow> {
+        let (first, rest) = self.layers.split_first().expect("validated: a stack has a layer");
+        let start = first.flow(&spread(&first.project(xs)?)?, operations, edges)?;
+        rest.iter().try_fold(start, |flow, layer| {
+            layer.flow(&layer.project(&flow.nodes.relu()?)?, operations, edges)
+        })
+    }
+}
+
+/// Scores embeddings: `[Linear, ReLU, dropout]` for each hidden width, then one number
+/// (`method.md` section 0.10).
+#[derive(Debug)]
+pub struct Head {
+    hidden: Vec<Linear>,
+    output_weight: Tensor,
+    output_bias: Tensor,
+}
+
+impl Head {
+    /// A head over embeddings of width `n_inputs`.
+    pub fn new(n_inputs: usize, dims: &[usize], vb: &VarBuilder) -> Result<Self> {
+        let widths = std::iter::once(&n_inputs).chain(dims);
+        let hidden = widths
+            .zip(dims)
+            .enumerate()
+            .map(|(i, (&from, &to))| linear(from, to, &vb.pp(i).pp(0)))
+            .collect::<Result<_>>()?;
+        let output = linear(dims.last().copied().unwrap_or(n_inputs), 1, &vb.pp(dims.len()))?;
+        let output_bias = output.bias().expect("made with a bias").clone();
+        Ok(Self { hidden, output_weight: output.weight().clone(), output_bias })
+    }
+
+    /// Raw scores, with `dropout` applied to each hidden layer.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[rows, n_inputs]`
+    /// - returns `[rows]`
+    pub fn forward(&self, embeddings: &Tensor, dropout: &mut dyn Dropout) -> Result<Tensor> {
+        let hidden = self.hidden.iter().try_fold(embeddings.clone(), |xs, layer| {
+            dropout.drop(xs.apply(layer)?.relu()?)
+        })?;
+        // Not a product of matrices: gemm sums a single column in another order for few rows.
+        let scores = hidden.broadcast_mul(&self.output_weight.i(0)?)?.sum(1)?;
+        scores.broadcast_add(&self.output_bias)
+    }
+}
+
+/// What happens to hidden values of a head in training.
+pub trait Dropout {
+    /// The values with some of them set to zero and the rest scaled up to make good for it.
+    ///
+    /// # Errors
+    /// When the tensor operation fails.
+    fn drop(&mut self, xs: Tensor) -> Result<Tensor>;
+}
+
+/// As at evaluation: keeps everything.
+#[derive(Clone, Copy, Debug)]
+pub struct NoDropout;
+
+impl Dropout for NoDropout {
+    fn drop(&mut self, xs: Tensor) -> Result<Tensor> {
+        Ok(xs)
+    }
+}

@@ -1,0 +1,190 @@
+//! The TA-GATES encoder (paper section 3, `method.md` sections 0 and 1): an architecture is encoded
+//! the way it would be trained, by forward and backward passes over T time steps that update the
+//! embedding of every operation. With T = 1 it is GATES.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, Linear, Module, VarBuilder};
+
+use crate::model::graph_batch::GraphBatch;
+use crate::model::layers::{Flow, Mlp, Stack, linear};
+use crate::model::{ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
+
+/// The published hidden widths of the MLP that embeds saliencies.
+const SALIENCY_DIMS: [usize; 2] = [64, 128];
+
+/// Encodes graphs with operations on edges and one cell.
+#[derive(Debug)]
+pub struct TaGates {
+    input_node: Tensor,
+    other_node: Tensor,
+    operations: Tensor,
+    start: Linear,
+    forward: Stack,
+    symmetry: Symmetry,
+    update: Option<Update>,
+}
+
+/// How operations of one kind are told apart.
+#[derive(Debug)]
+enum Symmetry {
+    None,
+    Random { scale: f64 },
+    Add { embedding: Mlp, beta: f64 },
+    Concat,
+}
+
+/// What happens between two forward passes.
+#[derive(Debug)]
+struct Update {
+    n_updates: usize,
+    conversion: Mlp,
+    backward: Stack,
+    mlp: Mlp,
+    scale: f64,
+    input: UpdateInput,
+    mask: UpdateMask,
+}
+
+impl TaGates {
+    /// An encoder for spaces of `n_operations` operations, its tensors named as published.
+    ///
+    /// # Errors
+    /// When `vb` lacks a tensor or has it in another shape.
+    pub fn new(cfg: &ModelConfig, n_operations: usize, vb: &VarBuilder) -> Result<Self> {
+        let standard_normal = Init::Randn { mean: 0.0, stdev: 1.0 };
+        let n_appended = match cfg.symmetry_breaking {
+            SymmetryBreaking::Concat { n_metrics } => n_metrics,
+            _ => 0,
+        };
+        let seen_dim = cfg.operation_dim + n_appended;
+        Ok(Self {
+            input_node: vb.get_with_hints((1, cfg.node_dim), "input_node_emb.weight", standard_normal)?,
+            // Frozen at zero: other nodes start from the bias of `start`.
+            other_node: vb.get_with_hints((1, cfg.node_dim), "other_node_emb", Init::Const(0.0))?.detach(),
+            operations: vb.get_with_hints((n_operations, cfg.operation_dim), "op_emb.weight", standard_normal)?,
+            start: linear(cfg.node_dim, cfg.hidden_dim, &vb.pp("x_hidden"))?,
+            forward: Stack::new(cfg.hidden_dim, &cfg.forward_dims, seen_dim, &vb.pp("gcns"))?,
+            symmetry: Symmetry::new(cfg, vb)?,
+            update: match cfg.n_steps {
+                1 => None,
+                n_steps => Some(Update::new(cfg, n_steps - 1, seen_dim, vb)?),
+            },
+        })
+    }
+
+    /// The embedding of each graph after each time step: T tensors `[n_graphs, last of forward_dims]`.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn forward(&self, batch: &GraphBatch) -> Result<Vec<Tensor>> {
+        // Computed once and used again by every time step: [2, hidden_dim].
+        let start = Tensor::cat(&[&self.input_node, &self.other_node], 0)?.apply(&self.start)?;
+        let pass = |operations: &Tensor| {
+            let spread = |rows: &Tensor| rows.index_select(&batch.start_row, 0);
+            let flow = self.forward.flow(&start, spread, &self.seen(operations, batch)?, &batch.forward)?;
+            let embedding = flow.nodes.index_select(&batch.output, 0)?; // [n_graphs, ..]
+            Ok::<_, candle_core::Error>((flow, embedding))
+        };
+
+        let mut operations = self.symmetry.broken(self.operations.index_select(&batch.operation, 0)?, batch)?;
+        let (mut flow, embedding) = pass(&operations)?;
+        let mut embeddings = vec![embedding];
+        if let Some(update) = &self.update {
+            for _ in 0..update.n_updates {
+                let output = embeddings.last().expect("one per pass");
+                let backward = update.backward_pass(output, &flow, &self.seen(&operations, batch)?, batch)?;
+                operations = update.updated(&operations, &flow, &backward, batch)?;
+                let (next, embedding) = pass(&operations)?;
+                flow = next;
+                embeddings.push(embedding);
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// What the attention of a layer sees of each operation: `[n_edges, operation_dim (+ n_metrics)]`.
+    fn seen(&self, operations: &Tensor, batch: &GraphBatch) -> Result<Tensor> {
+        match (&self.symmetry, &batch.symmetry) {
+            (Symmetry::Concat, Some(saliencies)) => Tensor::cat(&[operations, saliencies], 1),
+            _ => Ok(operations.clone()),
+        }
+    }
+}
+
+impl Symmetry {
+    fn new(cfg: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
+        Ok(match cfg.symmetry_breaking {
+            SymmetryBreaking::None => Self::None,
+            SymmetryBreaking::Random { scale } => Self::Random { scale },
+            SymmetryBreaking::Add { n_metrics, beta } => {
+                let dims = [SALIENCY_DIMS[0], SALIENCY_DIMS[1], cfg.operation_dim];
+                Self::Add { embedding: Mlp::new(n_metrics, &dims, &vb.pp("param_zs_embedder"))?, beta }
+            }
+            SymmetryBreaking::Concat { .. } => Self::Concat,
+        })
+    }
+
+    /// The embeddings operations start with: `[n_edges, operation_dim]`.
+    fn broken(&self, operations: Tensor, batch: &GraphBatch) -> Result<Tensor> {
+        match (self, &batch.symmetry) {
+            (Self::Random { scale }, Some(noise)) => operations + (noise * *scale)?,
+            (Self::Add { embedding, beta }, Some(saliencies)) => operations + (saliencies.apply(embedding)? * *beta)?,
+            // A batch without a single edge has nothing to break.
+            (Self::None | Self::Concat, _) | (_, None) => Ok(operations),
+        }
+    }
+}
+
+impl Update {
+    fn new(cfg: &ModelConfig, n_updates: usize, seen_dim: usize, vb: &VarBuilder) -> Result<Self> {
+        let last = |dims: &[usize]| dims.last().copied().expect("validated: a stack has a layer");
+        let (forward_dim, backward_dim) = (last(&cfg.forward_dims), last(&cfg.backward_dims));
+        let n_inputs = cfg.operation_dim + forward_dim + backward_dim;
+        let update_dims = [cfg.update_dims.as_slice(), &[cfg.operation_dim]].concat();
+        let start_dim = last(&cfg.conversion_dims);
+        Ok(Self {
+            n_updates,
+            conversion: Mlp::new(forward_dim, &cfg.conversion_dims, &vb.pp("fb_conversion"))?,
+            backward: Stack::new(start_dim, &cfg.backward_dims, seen_dim, &vb.pp("b_gcns"))?,
+            mlp: Mlp::new(n_inputs, &update_dims, &vb.pp("updateop_embedder"))?,
+            scale: cfg.update_scale,
+            input: cfg.update_input,
+            mask: cfg.update_mask,
+        })
+    }
+
+    /// Sends the converted output information back through the transposed graph, all other nodes
+    /// starting from zero.
+    ///
+    /// # Shapes
+    /// - `output`: `[n_graphs, last of forward_dims]`
+    fn backward_pass(&self, output: &Tensor, forward: &Flow, seen: &Tensor, batch: &GraphBatch) -> Result<Flow> {
+        let (n_nodes, _) = forward.nodes.dims2()?;
+        let spread = |rows: &Tensor| {
+            let (_, width) = rows.dims2()?;
+            Tensor::zeros((n_nodes, width), rows.dtype(), rows.device())?.index_add(&batch.output, rows, 0)
+        };
+        self.backward.flow(&output.apply(&self.conversion)?, spread, seen, &batch.backward)
+    }
+
+    /// The embeddings after one step of the optimiser that the encoder imitates.
+    ///
+    /// Gradients flow through the backward information and the path around the MLP only, as in all
+    /// published configurations.
+    fn updated(&self, operations: &Tensor, forward: &Flow, backward: &Flow, batch: &GraphBatch) -> Result<Tensor> {
+        let (forward, backward) = match self.input {
+            UpdateInput::Messages => (forward.messages.clone(), backward.messages.clone()),
+            UpdateInput::Nodes => (
+                forward.nodes.index_select(&batch.forward.target, 0)?,
+                backward.nodes.index_select(&batch.forward.source, 0)?,
+            ),
+        };
+        let inputs = Tensor::cat(&[&operations.detach(), &forward.detach(), &backward], 1)?;
+        let update = (self.mlp.forward(&inputs)? * self.scale)?;
+        operations
+            + match self.mask {
+                UpdateMask::Parametrised => update.broadcast_mul(&batch.is_parametrised)?,
+                UpdateMask::All => update,
+            }
+    }
+}

@@ -1,0 +1,56 @@
+//! How computation is spread over cores: one thread for each batch, batches side by side. A small
+//! matrix product that is split over threads gets slower, up to tenfold on a busy machine.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+
+use rayon::ThreadPoolBuilder;
+
+use crate::model::trained::{Error, Model};
+use crate::model::Input;
+
+/// Architectures scored at once by one thread: large enough for full speed, small enough for the
+/// caches.
+const BATCH_SIZE: usize = 128;
+
+/// Runs `work` with all of candle's computations on the calling thread alone.
+///
+/// The thread stays that way: meant for threads that do nothing else.
+pub fn single_threaded<T>(work: impl FnOnce() -> T) -> T {
+    // Fails on a thread that already belongs to a pool, which is then such a thread already.
+    let _pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+    work()
+}
+
+/// Scores any number of architectures on up to `n_threads` threads; otherwise as [`Model::scores`].
+///
+/// # Errors
+/// As [`Model::scores`].
+pub fn scores_in_parallel(
+    model: &Model,
+    inputs: &[Input<'_>],
+    n_threads: NonZero<usize>,
+) -> Result<Vec<Vec<f64>>, Error> {
+    let batches = Mutex::new(inputs.chunks(BATCH_SIZE).enumerate());
+    let next_batch = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        single_threaded(|| {
+            std::iter::from_fn(next_batch)
+                .map(|(index, batch)| Ok((index, model.scores(batch)?)))
+                .collect::<Result<Vec<_>, Error>>()
+        })
+    };
+    let n_threads = n_threads.get().min(inputs.len().div_ceil(BATCH_SIZE));
+    let mut scored = thread::scope(|scope| {
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("scoring does not panic"))
+            .collect::<Result<Vec<_>, Error>>()
+    })?
+    .concat();
+    scored.sort_unstable_by_key(|(index, _)| *index);
+    Ok(scored.into_iter().flat_map(|(_, rows)| rows).collect())
+}

@@ -1,0 +1,175 @@
+//! A checkpoint brought to life: scores architectures, the same to the last bit in any batch.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Error as TensorError, Result as TensorResult, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use sha2::{Digest, Sha256};
+
+use crate::model::graph_batch::{GraphBatch, Padding};
+use crate::model::layers::NoDropout;
+use crate::model::network::Network;
+use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, constants};
+use crate::space::{self, SearchSpace};
+
+/// A predictor that can be asked. It shares no storage with the checkpoint or a trainer.
+#[derive(Debug)]
+pub struct Model {
+    header: Header,
+    digest: [u8; 32],
+    space: Arc<SearchSpace>,
+    network: Network,
+    device: Device,
+}
+
+/// Why architectures could not be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An input this model does not take.
+    #[error("input {index}: {source}")]
+    Input {
+        /// Position in the batch.
+        index: usize,
+        /// What is wrong with it.
+        source: InputError,
+    },
+    /// A tensor operation failed on the device.
+    #[error("could not compute scores")]
+    Tensor(#[from] TensorError),
+}
+
+impl Model {
+    /// Builds the predictor of `checkpoint` on `device`.
+    ///
+    /// # Errors
+    /// When its space is unknown or its tensors are not exactly those its header describes.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
+        let header = checkpoint.header().clone();
+        let space = space::builtin(&header.space)
+            .ok_or_else(|| CheckpointError::Inconsistent(format!("space {:?} is not known", header.space)))?;
+        let tensors = checkpoint.tensors(device)?;
+        let taken = Arc::<Mutex<HashSet<String>>>::default();
+        let names: HashSet<String> = tensors.keys().cloned().collect();
+        let backend = CheckpointTensors { tensors, taken: taken.clone() };
+        let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone());
+
+        let mismatch = |source: TensorError| CheckpointError::Mismatch(source.to_string());
+        let steps: Vec<usize> = header.steps.iter().map(|head| head.step).collect();
+        let vb = match header.members[0].tensor_prefix.as_str() {
+            "" => vb,
+            prefix => vb.pp(prefix),
+        };
+        constants::check(&header.model, &space, &vb)?;
+        let network = Network::new(&header.model, space.operations.len(), &steps, &vb).map_err(mismatch)?;
+        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.difference(&taken).min() {
+            return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));
+        }
+        Ok(Self { digest: checkpoint.digest(), header, space, network, device: device.clone() })
+    }
+
+    /// What the checkpoint says of the model.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The space whose architectures it scores.
+    #[must_use]
+    pub fn space(&self) -> &Arc<SearchSpace> {
+        &self.space
+    }
+
+    /// Whether scores are in the unit of the task, rather than meaning order only.
+    #[must_use]
+    pub fn is_calibrated(&self) -> bool {
+        self.header.steps.iter().all(|head| head.calibration.is_some())
+    }
+
+    /// Checks that the model can score `input`.
+    ///
+    /// # Errors
+    /// When it is of another space, or comes without the saliencies the model needs, or with
+    /// saliencies of another shape.
+    pub fn check(&self, input: &Input<'_>) -> Result<(), InputError> {
+        input.check(&self.space, &self.header.model)
+    }
+
+    /// For each input, one score for each of the header's steps: in the task's unit where the model
+    /// is calibrated, else raw.
+    ///
+    /// # Errors
+    /// When an input fails [`Self::check`] or the device fails.
+    pub fn scores(&self, inputs: &[Input<'_>]) -> Result<Vec<Vec<f64>>, Error> {
+        let mut rows = self.raw_scores(inputs)?;
+        for row in &mut rows {
+            for (score, head) in row.iter_mut().zip(&self.header.steps) {
+                if let Some(calibration) = &head.calibration {
+                    *score = calibration.value(*score);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// As [`Self::scores`], before any calibration.
+    ///
+    /// # Errors
+    /// As [`Self::scores`].
+    pub fn raw_scores(&self, inputs: &[Input<'_>]) -> Result<Vec<Vec<f64>>, Error> {
+        for (index, input) in inputs.iter().enumerate() {
+            self.check(input).map_err(|source| Error::Input { index, source })?;
+        }
+        let mut noise = |input: &Input<'_>, n_values: usize| self.noise(input, n_values);
+        let batch =
+            GraphBatch::new(inputs, &self.header.model, &mut noise, Padding::Filler, DType::F32, &self.device)?;
+        let mut rows = vec![Vec::with_capacity(self.header.steps.len()); inputs.len()];
+        for (index, embeddings) in self.network.embed(&batch)?.iter().enumerate() {
+            let scores: Vec<f32> = self.network.score(index, embeddings, &mut NoDropout)?.to_vec1()?;
+            for (row, score) in rows.iter_mut().zip(scores) {
+                row.push(f64::from(score));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Symmetry-breaking noise, seeded by checkpoint and architecture: the same question has one answer.
+    fn noise(&self, input: &Input<'_>, n_values: usize) -> Vec<f64> {
+        let seed = Sha256::new().chain_update(self.digest).chain_update(input.architecture.text()).finalize();
+        ChaCha8Rng::from_seed(seed.into()).sample_iter(StandardNormal).take(n_values).collect()
+    }
+}
+
+/// The tensors of a checkpoint, and which of them the model took.
+struct CheckpointTensors {
+    tensors: HashMap<String, Tensor>,
+    taken: Arc<Mutex<HashSet<String>>>,
+}
+
+impl SimpleBackend for CheckpointTensors {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> TensorResult<Tensor> {
+        let tensor = self.get_unchecked(name, dtype, device)?;
+        if *tensor.shape() == shape {
+            Ok(tensor)
+        } else {
+            candle_core::bail!("tensor {name} has shape {:?}, the header describes {shape:?}", tensor.shape())
+        }
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, _: &Device) -> TensorResult<Tensor> {
+        let Some(tensor) = self.tensors.get(name) else {
+            candle_core::bail!("tensor {name} is missing")
+        };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        tensor.to_dtype(dtype)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+}

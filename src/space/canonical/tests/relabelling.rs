@@ -1,0 +1,96 @@
+//! Ids do not depend on how nodes are numbered and edges listed, in spaces of any kind.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use crate::space::{
+    Architecture, CanonicalId, Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace, nasbench201,
+};
+
+const N_NODES: usize = 6;
+const N_INPUTS: usize = 2;
+const N_OPERATIONS: usize = 5;
+
+/// NAS-Bench-201's operations in a larger cell with two inputs.
+fn space(placement: Placement) -> Arc<SearchSpace> {
+    let shape = CellShape { name: "cell".into(), n_nodes: N_NODES, n_inputs: N_INPUTS };
+    Arc::new(SearchSpace { placement, cells: vec![shape], ..(*nasbench201()).clone() })
+}
+
+fn id(placement: Placement, cell: &Cell) -> CanonicalId {
+    Architecture::from_valid(space(placement), vec![cell.clone()], "").canonical().id
+}
+
+fn edge() -> impl Strategy<Value = (usize, usize)> {
+    (N_INPUTS..N_NODES).prop_flat_map(|target| (0..target, Just(target)))
+}
+
+fn operation() -> impl Strategy<Value = OperationIndex> {
+    (0..N_OPERATIONS).prop_map(OperationIndex)
+}
+
+/// Operations on edges, parallel ones among them.
+fn edge_cell() -> impl Strategy<Value = Cell> {
+    prop::collection::vec((edge(), operation()), 0..12).prop_map(|edges| Cell {
+        n_nodes: N_NODES,
+        node_operations: Vec::new(),
+        edges: edges
+            .into_iter()
+            .map(|((source, target), operation)| Edge { source, target, operation: Some(operation) })
+            .collect(),
+    })
+}
+
+fn node_cell() -> impl Strategy<Value = Cell> {
+    let operations = prop::collection::vec(operation(), N_NODES);
+    (prop::collection::hash_set(edge(), 0..9), operations).prop_map(|(edges, node_operations)| Cell {
+        n_nodes: N_NODES,
+        node_operations,
+        edges: edges.into_iter().map(|(source, target)| Edge { source, target, operation: None }).collect(),
+    })
+}
+
+/// A cell and the same with its inner nodes numbered in another order that has sources before
+/// targets, the wishes of `priorities` followed as far as that allows, and its edges listed so too.
+fn relabelled(cell: &Cell, priorities: &[u32]) -> Cell {
+    let mut order: Vec<usize> = (0..N_INPUTS).collect();
+    while order.len() < N_NODES - 1 {
+        let is_ready = |node: &usize| {
+            !order.contains(node)
+                && cell.edges.iter().all(|edge| edge.target != *node || order.contains(&edge.source))
+        };
+        let next = (N_INPUTS..N_NODES - 1).filter(is_ready).min_by_key(|&node| priorities[node]);
+        order.push(next.expect("a graph without cycles always has a node that is ready"));
+    }
+    order.push(N_NODES - 1);
+    let number =
+        |node: usize| order.iter().position(|&other| other == node).expect("all nodes are in the order");
+    let mut edges: Vec<_> = cell
+        .edges
+        .iter()
+        .map(|edge| Edge { source: number(edge.source), target: number(edge.target), ..*edge })
+        .collect();
+    edges.sort_by_key(|edge| priorities[edge.source * N_NODES + edge.target]);
+    let node_operations = match cell.node_operations.as_slice() {
+        [] => Vec::new(),
+        operations => order.iter().map(|&node| operations[node]).collect(),
+    };
+    Cell { n_nodes: N_NODES, node_operations, edges }
+}
+
+fn priorities() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(any::<u32>(), N_NODES * N_NODES)
+}
+
+proptest! {
+    #[test]
+    fn relabelling_keeps_the_id_with_operations_on_edges(cell in edge_cell(), priorities in priorities()) {
+        prop_assert_eq!(id(Placement::Edge, &cell), id(Placement::Edge, &relabelled(&cell, &priorities)));
+    }
+
+    #[test]
+    fn relabelling_keeps_the_id_with_operations_on_nodes(cell in node_cell(), priorities in priorities()) {
+        prop_assert_eq!(id(Placement::Node, &cell), id(Placement::Node, &relabelled(&cell, &priorities)));
+    }
+}

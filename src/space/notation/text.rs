@@ -1,0 +1,92 @@
+//! Reading a text from left to right, and saying where it goes wrong.
+
+/// Bytes of an architecture's text at most.
+const MAX_BYTES: usize = 4_096;
+
+/// Characters of a faulty text that are quoted.
+const QUOTED: usize = 24;
+
+/// Why a text is no architecture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: expected {expected}, found {found}")]
+pub struct ParseError {
+    /// Which character the text goes wrong at, counted from 1.
+    pub column: usize,
+    /// What may stand there.
+    pub expected: String,
+    /// What does.
+    pub found: String,
+}
+
+/// Refuses a text that is too long to look at.
+pub(super) fn check_length(text: &str) -> Result<(), ParseError> {
+    if text.len() <= MAX_BYTES {
+        return Ok(());
+    }
+    let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_BYTES).count();
+    let expected = format!("the text to end within {MAX_BYTES} bytes");
+    Err(ParseError { column: n_chars + 1, expected, found: format!("{} bytes", text.len()) })
+}
+
+/// A place in a text.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    position: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// The start of a text.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, position: 0 }
+    }
+
+    /// Steps over `symbol`, which is expected `role`, as "to close the edge".
+    pub(super) fn expect(&mut self, symbol: char, role: &str) -> Result<(), ParseError> {
+        if !self.rest().starts_with(symbol) {
+            return Err(self.error(format!("'{symbol}' {role}")));
+        }
+        self.position += symbol.len_utf8();
+        Ok(())
+    }
+
+    /// Makes sure that nothing is left.
+    pub(super) fn expect_end(&self) -> Result<(), ParseError> {
+        if self.rest().is_empty() { Ok(()) } else { Err(self.error("the end of the text")) }
+    }
+
+    /// Steps over the longest run of characters that `belongs` accepts, maybe none.
+    pub(super) fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let run = &rest[..rest.find(|c| !belongs(c)).unwrap_or(rest.len())];
+        self.position += run.len();
+        run
+    }
+
+    /// What is wrong here, found as it stands.
+    pub(super) fn error(&self, expected: impl Into<String>) -> ParseError {
+        let found = match self.rest() {
+            "" => "the end of the text".to_owned(),
+            rest => quoted(rest),
+        };
+        self.error_found(expected, found)
+    }
+
+    /// What is wrong here, where there is more to say of what was found.
+    pub(super) fn error_found(&self, expected: impl Into<String>, found: impl Into<String>) -> ParseError {
+        let column = self.text[..self.position].chars().count() + 1;
+        ParseError { column, expected: expected.into(), found: found.into() }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.text[self.position..]
+    }
+}
+
+/// The start of a text, escaped and in quotes.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{:?}..", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,118 @@
+//! Embeddings and scores of every time step.
+
+use candle_core::DType;
+use serde::Deserialize;
+use tagates::model::{Input, ModelConfig};
+use tagates::space::{Architecture, Saliencies};
+
+use crate::vectors::{self, EncoderConfig, assert_close, evaluate, network, parse, read};
+
+#[derive(Deserialize)]
+struct Golden {
+    weights: String,
+    #[serde(rename = "T")]
+    n_steps: usize,
+    arch_network_cfg: NetworkConfig,
+    archs: Vec<GoldenArchitecture>,
+}
+
+#[derive(Deserialize)]
+struct NetworkConfig {
+    arch_embedder_cfg: EncoderConfig,
+    mlp_hiddens: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct GoldenArchitecture {
+    text: String,
+    z: Option<Vec<Vec<Vec<f64>>>>,
+    final_embedding_f64: Vec<f64>,
+    step_scores_f64: Vec<f64>,
+    step_embeddings_f64: Option<Vec<Vec<f64>>>,
+}
+
+fn check(file: &str, dtype: DType) {
+    let golden: Golden = read(&format!("{file}_T3.json"));
+    let cfg = golden.arch_network_cfg.arch_embedder_cfg.model(&golden.arch_network_cfg.mlp_hiddens);
+    assert_eq!(cfg.n_steps, golden.n_steps);
+    let network = network(&cfg, vectors::weights(&golden.weights), dtype);
+    let architectures: Vec<(Architecture, Option<Saliencies>)> = golden
+        .archs
+        .iter()
+        .map(|golden| {
+            let architecture = parse(&golden.text);
+            let saliencies = golden.z.as_ref().map(|z| vectors::saliencies(z, &architecture));
+            (architecture, saliencies)
+        })
+        .collect();
+    let inputs: Vec<Input<'_>> = architectures
+        .iter()
+        .map(|(architecture, saliencies)| Input { architecture, saliencies: saliencies.as_ref() })
+        .collect();
+
+    let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
+    for (i, expected) in golden.archs.iter().enumerate() {
+        let what = format!("{file} {}", expected.text);
+        assert_close(&format!("{what} embedding"), &embeddings[cfg.n_steps - 1][i], &expected.final_embedding_f64, dtype);
+        let steps: Vec<f64> = scores.iter().map(|scores| scores[i]).collect();
+        assert_close(&format!("{what} scores"), &steps, &expected.step_scores_f64, dtype);
+        for (step, expected) in expected.step_embeddings_f64.iter().flatten().enumerate() {
+            assert_close(&format!("{what} embedding of step {step}"), &embeddings[step][i], expected, dtype);
+        }
+    }
+}
+
+macro_rules! golden {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name), DType::F64);
+                check(stringify!($name), DType::F32);
+            }
+        )*
+    };
+}
+
+golden!(
+    nb201_l3_none,
+    nb201_l3_add,
+    nb201_l3_concat,
+    nb201_l5_none,
+    nb201_l5_add,
+    nb201_l5_concat,
+    nb201_l5_papermode_add,
+    nb201_l5_papermode_ofb_add,
+);
+
+#[derive(Deserialize)]
+struct GoldenGates {
+    weights: String,
+    cfg: EncoderConfig,
+    mlp_hiddens: Vec<usize>,
+    archs: Vec<GoldenGatesArchitecture>,
+}
+
+#[derive(Deserialize)]
+struct GoldenGatesArchitecture {
+    text: String,
+    embedding: Vec<f64>,
+    score_raw: f64,
+}
+
+#[test]
+fn base_nb201_gates() {
+    let golden: GoldenGates = read("base_nb201_gates.json");
+    let cfg: ModelConfig = golden.cfg.model(&golden.mlp_hiddens);
+    assert_eq!(cfg.n_steps, 1);
+    let architectures: Vec<Architecture> = golden.archs.iter().map(|golden| parse(&golden.text)).collect();
+    let inputs: Vec<Input<'_>> = architectures.iter().map(Input::from).collect();
+    for dtype in [DType::F64, DType::F32] {
+        let network = network(&cfg, vectors::weights(&golden.weights), dtype);
+        let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
+        for (i, expected) in golden.archs.iter().enumerate() {
+            assert_close(&expected.text, &embeddings[0][i], &expected.embedding, dtype);
+            assert_close(&expected.text, &scores[0][i..=i], &[expected.score_raw], dtype);
+        }
+    }
+}
