@@ -1,6 +1,6 @@
 //! What the process tells of itself while it runs: log lines on standard error.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +23,7 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .try_init()
         .map_err(|error| anyhow::anyhow!(error).context("could not start logging"))
 }

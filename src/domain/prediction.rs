@@ -11,11 +11,11 @@ use crate::domain::Budget;
 pub struct ModelVersionId(pub String);
 
 impl ModelVersionId {
-    /// The version a checkpoint is, by its content: the first 16 hex digits of its digest. The same file
-    /// is the same version wherever it is loaded.
+    /// The version a checkpoint is, by the digest of its content: the first 16 of its hex digits. The same
+    /// file is the same version wherever it is loaded.
     #[must_use]
-    pub fn of_digest(digest: &str) -> Self {
-        Self(digest.chars().take(16).collect())
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        Self(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 

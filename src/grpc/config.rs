@@ -1,6 +1,6 @@
 //! The settings of this room.
 
-use std::num::NonZeroUsize;
+use std::num::NonZero;
 
 /// What a call may ask for.
 #[derive(Clone, Debug, clap::Args)]
@@ -8,5 +8,5 @@ use std::num::NonZeroUsize;
 pub struct Config {
     /// Architectures in one call at most.
     #[arg(long, value_name = "N", default_value = "4096")]
-    pub max_architectures: NonZeroUsize,
+    pub max_architectures: NonZero<usize>,
 }

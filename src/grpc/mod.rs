@@ -12,8 +12,6 @@ mod search_space;
 mod status;
 
 use tonic::service::Routes;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::HealthService;
 
 pub use config::Config;
 pub use deadline::{Deadline, DeadlineLayer};

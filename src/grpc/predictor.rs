@@ -1,12 +1,12 @@
 //! The predictor service.
 
-use std::num::NonZeroUsize;
+use std::num::NonZero;
 use std::time::Instant;
 
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
-use crate::domain::{Candidate, ModelVersionId, Prediction, ScoreKind, TaskName};
+use crate::domain::{ModelVersionId, Prediction, ScoreKind, TaskName};
 use crate::grpc::{Deadline, status};
 use crate::pb::predictor_service_server::PredictorService;
 use crate::pb::{self, WireError};
@@ -16,11 +16,11 @@ use crate::serving::{self, Target};
 #[derive(Clone, Debug)]
 pub(in crate::grpc) struct Predictor {
     serving: serving::Handle,
-    max_architectures: NonZeroUsize,
+    max_architectures: NonZero<usize>,
 }
 
 impl Predictor {
-    pub fn new(serving: serving::Handle, max_architectures: NonZeroUsize) -> Self {
+    pub fn new(serving: serving::Handle, max_architectures: NonZero<usize>) -> Self {
         Self { serving, max_architectures }
     }
 

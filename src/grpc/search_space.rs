@@ -1,6 +1,6 @@
 //! The search space service.
 
-use std::num::NonZeroUsize;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
@@ -19,11 +19,11 @@ const MAX_PAGE_SIZE: usize = 1_000;
 /// Tells of search spaces and their architectures.
 #[derive(Clone, Debug)]
 pub(in crate::grpc) struct SearchSpaces {
-    max_architectures: NonZeroUsize,
+    max_architectures: NonZero<usize>,
 }
 
 impl SearchSpaces {
-    pub fn new(max_architectures: NonZeroUsize) -> Self {
+    pub fn new(max_architectures: NonZero<usize>) -> Self {
         Self { max_architectures }
     }
 }

@@ -4,10 +4,9 @@
 //! This room knows what a field is called and what may stand in it. It knows nothing of models,
 //! queues or status codes.
 
-mod architecture;
+mod candidate;
 mod error;
 #[expect(
-    missing_docs,
     clippy::pedantic,
     clippy::allow_attributes,
     reason = "generated from the protobuf files, which hold the documentation"

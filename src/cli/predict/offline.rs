@@ -1,6 +1,6 @@
 //! The model in this process, on every core.
 
-use std::num::NonZeroUsize;
+use std::num::NonZero;
 use std::path::Path;
 use std::thread;
 
@@ -14,11 +14,8 @@ use crate::domain::{Budget, ModelVersionId, Prediction, ScoreKind, StepPredictio
 use crate::model::{self, Checkpoint, Input, Model};
 use crate::space::Architecture;
 
-/// Architectures a thread scores at once.
-const BATCH: usize = 128;
-
-/// Batches a thread scores before the results are printed.
-const BATCHES_PER_THREAD: usize = 16;
+/// Lines a thread scores between two prints: many batches, so that threads seldom wait for each other.
+const LINES_PER_THREAD: usize = 2_048;
 
 /// A loaded model.
 pub(super) struct Offline {
@@ -26,7 +23,7 @@ pub(super) struct Offline {
     model_version: ModelVersionId,
     score_kind: ScoreKind,
     unit: Option<Unit>,
-    n_threads: usize,
+    n_threads: NonZero<usize>,
 }
 
 impl Offline {
@@ -52,45 +49,34 @@ impl Offline {
             model_version: ModelVersionId::of_digest(&checkpoint.digest()),
             score_kind,
             unit,
-            n_threads: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            n_threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             model,
         })
     }
 
     /// Lines that keep every thread busy between two prints.
     pub fn n_lines(&self) -> usize {
-        self.n_threads * BATCHES_PER_THREAD * BATCH
+        self.n_threads.get() * LINES_PER_THREAD
     }
 
-    /// Each thread takes an equal share of the lines.
+    /// Scores the lines that can be scored.
+    ///
+    /// # Errors
+    /// When the model fails.
     pub fn score(&self, lines: &[Line]) -> anyhow::Result<Scores> {
-        let share = lines.len().div_ceil(self.n_threads).max(1);
-        let shares: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = (lines.chunks(share))
-                .map(|share| scope.spawn(|| model::single_threaded(|| self.score_share(share))))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().expect("the model does not panic")).collect()
+        let parsed: Vec<Result<Architecture, String>> = lines.iter().map(|line| self.parse(line)).collect();
+        let inputs: Vec<Input<'_>> = parsed.iter().flatten().map(Input::from).collect();
+        let mut rows = model::scores_in_parallel(&self.model, &inputs, self.n_threads)?.into_iter();
+        let predictions = parsed.iter().map(|parsed| {
+            parsed.as_ref().map_err(String::clone)?;
+            Ok(self.prediction(rows.next().expect("the model scores every input")))
         });
-        let mut predictions = Vec::with_capacity(lines.len());
-        for share in shares {
-            predictions.extend(share?);
-        }
-        let model_version = self.model_version.to_string();
-        Ok(Scores { model_version, score_kind: self.score_kind, unit: self.unit, predictions })
-    }
-
-    fn score_share(&self, lines: &[Line]) -> Result<Vec<Result<Prediction, String>>, model::Error> {
-        let mut predictions = Vec::with_capacity(lines.len());
-        for batch in lines.chunks(BATCH) {
-            let parsed: Vec<Result<Architecture, String>> = batch.iter().map(|line| self.parse(line)).collect();
-            let inputs: Vec<Input<'_>> = parsed.iter().flatten().map(Input::from).collect();
-            let mut rows = self.model.scores(&inputs)?.into_iter();
-            predictions.extend((parsed.iter()).map(|parsed| {
-                parsed.as_ref().map_err(String::clone)?;
-                Ok(self.prediction(rows.next().expect("the model scores every input")))
-            }));
-        }
-        Ok(predictions)
+        Ok(Scores {
+            model_version: self.model_version.to_string(),
+            score_kind: self.score_kind,
+            unit: self.unit,
+            predictions: predictions.collect(),
+        })
     }
 
     /// The architecture, if the model can score it.

@@ -1,4 +1,4 @@
-//! Architectures and saliencies on the wire.
+//! Architectures and saliencies on the wire: what a client asks about.
 
 use std::sync::Arc;
 
