@@ -13,6 +13,7 @@ use crate::{grpc, serving};
 
 /// How the server runs.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
@@ -52,7 +53,8 @@ impl Config {
             (Some(name), _) | (None, Some(name)) => name,
             (None, None) => bail!("checkpoint {} names no task: say which with --task", path.display()),
         };
-        let task = Task::builtin(&TaskName::new(named)?).with_context(|| format!("task {named} is not known"))?;
+        let task =
+            Task::builtin(&TaskName::new(named)?).with_context(|| format!("task {named} is not known"))?;
         Ok(Served { task, checkpoint })
     }
 }

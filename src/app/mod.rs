@@ -85,7 +85,9 @@ impl App {
         drop(stop);
         time::timeout(self.drain_timeout, server)
             .await
-            .with_context(|| format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout))?
+            .with_context(|| {
+                format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
+            })?
             .context("server failed while it stopped")?;
         self.worker.stop().await;
         tracing::info!("stopped");

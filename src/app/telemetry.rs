@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How much is logged.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// What to log: a level, or levels by room, as `info,tagates::serving=debug`.
     #[arg(long, global = true, value_name = "FILTER", default_value = "info")]

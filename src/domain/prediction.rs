@@ -13,9 +13,13 @@ pub struct ModelVersionId(pub String);
 impl ModelVersionId {
     /// The version a checkpoint is, by the digest of its content: the first 16 of its hex digits. The same
     /// file is the same version wherever it is loaded.
+    ///
+    /// # Panics
+    /// Never.
     #[must_use]
     pub fn of_digest(digest: &[u8; 32]) -> Self {
-        Self(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        let head = u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"));
+        Self(format!("{head:016x}"))
     }
 }
 

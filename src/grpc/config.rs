@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 /// What a call may ask for.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Calls")]
 pub struct Config {
     /// Architectures in one call at most.

@@ -107,8 +107,8 @@ mod tests {
     #[test]
     fn reads_every_unit_and_nothing_else() {
         let cases = [
-            ("2H", Some(Duration::from_secs(7_200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("99999999S", Some(Duration::from_secs(99_999_999))),
             ("5m", Some(Duration::from_millis(5))),
             ("6u", Some(Duration::from_micros(6))),
@@ -142,7 +142,9 @@ mod tests {
     #[tokio::test]
     async fn a_handler_knows_its_deadline() {
         let handler = service_fn(async |request: Request<()>| {
-            assert!(request.extensions().get::<Deadline>().is_some_and(|deadline| deadline.0 > Instant::now()));
+            assert!(
+                request.extensions().get::<Deadline>().is_some_and(|deadline| deadline.0 > Instant::now())
+            );
             Ok::<_, Infallible>(Response::new(Body::empty()))
         });
         let served = ServiceBuilder::new().layer(DeadlineLayer).service(handler).oneshot(request("1H"));

@@ -36,9 +36,7 @@ pub fn routes(config: &Config, serving: serving::Handle, health: &Health) -> Res
     let search_spaces = SearchSpaces::new(config.max_architectures);
     let mut routes = Routes::builder();
     routes
-        .add_service(
-            PredictorServiceServer::new(predictor).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
+        .add_service(PredictorServiceServer::new(predictor).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(
             SearchSpaceServiceServer::new(search_spaces).max_decoding_message_size(MAX_MESSAGE_BYTES),
         )

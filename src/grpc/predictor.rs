@@ -41,11 +41,15 @@ impl Predictor {
         deadline: Option<Instant>,
     ) -> Result<Reply, Status> {
         self.check_count(architectures.len())?;
-        Span::current().record("task", target.task.name.as_str()).record("n_architectures", architectures.len());
+        Span::current()
+            .record("task", target.task.name.as_str())
+            .record("n_architectures", architectures.len());
 
         let mut candidates = Vec::with_capacity(architectures.len());
         let decoded: Vec<Result<(), WireError>> = (architectures.into_iter())
-            .map(|architecture| architecture.decode(&target.task.space).map(|candidate| candidates.push(candidate)))
+            .map(|architecture| {
+                architecture.decode(&target.task.space).map(|candidate| candidates.push(candidate))
+            })
             .collect();
         let answer = self.serving.predict(&target, candidates, deadline).await?;
 

@@ -115,12 +115,12 @@ mod tests {
     use super::*;
 
     fn spaces(names: &[&str]) -> Vec<Arc<SearchSpace>> {
-        let named = |name: &&str| {
+        let renamed = |name: &&str| {
             let mut space = (*space::nasbench201()).clone();
             space.name = (*name).to_owned();
             Arc::new(space)
         };
-        names.iter().map(named).collect()
+        names.iter().map(renamed).collect()
     }
 
     #[test]

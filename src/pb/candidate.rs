@@ -46,7 +46,8 @@ impl pb::Cell {
     fn decode(self, space: &SearchSpace) -> Result<space::Cell, WireError> {
         let node_operations = (self.node_operations.iter().enumerate())
             .map(|(index, name)| {
-                operation(space, name).map_err(|reason| WireError::new(format!("node_operations[{index}]"), reason))
+                operation(space, name)
+                    .map_err(|reason| WireError::new(format!("node_operations[{index}]"), reason))
             })
             .collect::<Result<_, _>>()?;
         let edges = (self.edges.into_iter().enumerate())

@@ -71,10 +71,10 @@ impl Catalog {
     /// When there is no such task, no such version of it, or no name where one is needed.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
         let target = match task {
-            Some(task) => {
-                self.current.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?
-            }
-            None => self.only().ok_or_else(|| Error::TaskNotNamed { known: self.current.keys().cloned().collect() })?,
+            Some(task) => self.current.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?,
+            None => self
+                .only()
+                .ok_or_else(|| Error::TaskNotNamed { known: self.current.keys().cloned().collect() })?,
         };
         match version {
             Some(asked) if *asked != target.version.id => Err(Error::UnknownVersion {
@@ -121,7 +121,9 @@ mod tests {
     fn an_unknown_task_or_version_is_named_in_the_error() {
         let catalog: Catalog = [target("a")].into_iter().collect();
         let unknown = TaskName::new("c").expect("a task name");
-        assert!(matches!(catalog.target(Some(&unknown), None), Err(Error::UnknownTask { task }) if task == unknown));
+        assert!(
+            matches!(catalog.target(Some(&unknown), None), Err(Error::UnknownTask { task }) if task == unknown)
+        );
 
         let pinned = ModelVersionId("a-0".into());
         assert!(matches!(

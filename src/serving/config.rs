@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 /// How much waits, and how much is computed at once.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Queue")]
 pub struct Config {
     /// Architectures that may wait for the model, over all calls; further calls are told to retry later.

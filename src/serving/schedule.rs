@@ -186,14 +186,16 @@ mod tests {
     }
 
     fn expected(batches: &[(&str, &str, &[usize])]) -> Vec<(String, String, Vec<usize>)> {
-        let owned = |&(task, version, sizes): &(&str, &str, &[usize])| (task.into(), version.into(), sizes.to_vec());
+        let owned =
+            |&(task, version, sizes): &(&str, &str, &[usize])| (task.into(), version.into(), sizes.to_vec());
         batches.iter().map(owned).collect()
     }
 
     #[test]
     fn calls_share_a_batch_as_far_as_they_fit_in_the_order_they_came() {
         let now = Instant::now();
-        let (mut schedule, _replies) = schedule(99, &[("a", "1", 2), ("a", "1", 1), ("a", "1", 3), ("a", "1", 1)], now);
+        let (mut schedule, _replies) =
+            schedule(99, &[("a", "1", 2), ("a", "1", 1), ("a", "1", 3), ("a", "1", 1)], now);
         assert_eq!(batches(&mut schedule, now), expected(&[("a", "1", &[2, 1]), ("a", "1", &[3, 1])]));
     }
 
@@ -209,7 +211,8 @@ mod tests {
     #[test]
     fn a_batch_never_mixes_versions() {
         let now = Instant::now();
-        let (mut schedule, _replies) = schedule(99, &[("a", "1", 1), ("a", "2", 1), ("a", "1", 1), ("a", "2", 1)], now);
+        let (mut schedule, _replies) =
+            schedule(99, &[("a", "1", 1), ("a", "2", 1), ("a", "1", 1), ("a", "2", 1)], now);
         assert_eq!(batches(&mut schedule, now), expected(&[("a", "1", &[1, 1]), ("a", "2", &[1, 1])]));
     }
 

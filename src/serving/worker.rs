@@ -39,7 +39,11 @@ pub struct Worker {
 ///
 /// # Errors
 /// When a checkpoint is no model of its task's space, or a model does not answer.
-pub async fn start(config: &Config, served: Vec<Served>, device: Device) -> Result<(Handle, Worker), StartError> {
+pub async fn start(
+    config: &Config,
+    served: Vec<Served>,
+    device: Device,
+) -> Result<(Handle, Worker), StartError> {
     let max_batch = config.max_batch.get();
     let queue = Arc::new(Queue::new(Schedule::new(config.queue_capacity.get(), max_batch)));
     let (ready, is_ready) = oneshot::channel();
@@ -193,9 +197,8 @@ fn score(
     inputs: &[Input<'_>],
 ) -> Result<Vec<Result<Prediction, CandidateError>>, model::Error> {
     let checked: Vec<_> = inputs.iter().map(|input| model.check(input)).collect();
-    let accepted: Vec<_> = (inputs.iter().zip(&checked))
-        .filter_map(|(input, check)| check.is_ok().then_some(*input))
-        .collect();
+    let accepted: Vec<_> =
+        (inputs.iter().zip(&checked)).filter_map(|(input, check)| check.is_ok().then_some(*input)).collect();
     let mut rows = model.scores(&accepted)?.into_iter();
     let prediction = |scores: Vec<f64>| Prediction {
         steps: (version.step_budgets.iter().zip(scores))

@@ -63,7 +63,10 @@ impl TestApp {
     }
 
     /// Predict for the only task.
-    pub async fn predict(&self, architectures: Vec<Architecture>) -> Result<pb::PredictResponse, tonic::Status> {
+    pub async fn predict(
+        &self,
+        architectures: Vec<Architecture>,
+    ) -> Result<pb::PredictResponse, tonic::Status> {
         let request = pb::PredictRequest { architectures, ..Default::default() };
         self.predictor().predict(request).await.map(tonic::Response::into_inner)
     }

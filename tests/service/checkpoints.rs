@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use tagates::domain::TaskName;
 use tagates::model::{
-    Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind, StepHead, SymmetryBreaking,
-    Variables, constants,
+    Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind, StepHead,
+    SymmetryBreaking, Variables, constants,
 };
 use tagates::space;
 use tempfile::NamedTempFile;

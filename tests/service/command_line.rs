@@ -9,7 +9,8 @@ use tagates::space;
 use crate::app::TestApp;
 use crate::checkpoints;
 
-const CONVOLUTIONS: &str = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|";
+const CONVOLUTIONS: &str =
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|";
 const POOLS: &str = "|avg_pool_3x3~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|avg_pool_3x3~2|";
 
 /// Runs the binary with `input` as its standard input.
@@ -70,7 +71,10 @@ fn predict_prints_json_lines_with_the_steps_where_they_are_asked_for() {
         lines(&output.stdout).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(records[0]["architecture"], CONVOLUTIONS);
     assert_eq!((&records[0]["score_kind"], &records[0]["unit"]), (&"metric".into(), &"percent".into()));
-    assert_eq!((&records[0]["steps"][0]["budget"], &records[0]["steps"][1]["budget"]), (&12.into(), &200.into()));
+    assert_eq!(
+        (&records[0]["steps"][0]["budget"], &records[0]["steps"][1]["budget"]),
+        (&12.into(), &200.into())
+    );
     assert_eq!(records[0]["steps"][1]["score"], records[0]["score"]);
     assert_eq!(records[1]["architecture"], "|oops");
     assert!(records[1]["error"].as_str().is_some_and(|error| error.starts_with("column")));
@@ -79,7 +83,8 @@ fn predict_prints_json_lines_with_the_steps_where_they_are_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_and_this_process_print_the_same_for_many_lines() {
     let app = TestApp::spawn().await;
-    let input: String = whole_space().iter().step_by(7).map(|text| format!("{text}\n")).collect();
+    let some: Vec<_> = whole_space().into_iter().step_by(15).collect();
+    let (input, n_lines) = (some.join("\n"), some.len());
     let url = app.addr.to_string();
     let (here, there) = tokio::task::spawn_blocking(move || {
         let here = tagates(&["predict", "--input", "-", "--anytime"], &input);
@@ -89,7 +94,7 @@ async fn a_server_and_this_process_print_the_same_for_many_lines() {
     .await
     .expect("no panic");
     assert!(here.status.success() && there.status.success());
-    assert_eq!(lines(&here.stdout).len(), 2_233);
+    assert_eq!(lines(&here.stdout).len(), n_lines);
     assert!(here.stdout == there.stdout, "the scores differ");
 }
 
@@ -116,7 +121,10 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 fn canonicalize_prints_one_id_a_line_the_same_for_the_same_computation() {
     let skip_first = "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|none~0|none~1|skip_connect~2|";
     let skip_last = "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|";
-    let output = tagates(&["canonicalize", "--space", "nasbench201"], &format!("{skip_first}\n{skip_last}\n{POOLS}\n"));
+    let output = tagates(
+        &["canonicalize", "--space", "nasbench201"],
+        &format!("{skip_first}\n{skip_last}\n{POOLS}\n"),
+    );
     assert!(output.status.success());
     let ids = lines(&output.stdout);
     assert_eq!(ids.len(), 3);

@@ -1,4 +1,4 @@
-//! What Predict and PredictAnytime answer.
+//! What `Predict` and `PredictAnytime` answer.
 
 use std::collections::HashSet;
 
@@ -105,7 +105,10 @@ async fn a_task_that_is_not_served_is_named() {
     let status = app.predictor().predict(request.clone()).await.expect_err("another task");
     assert_eq!(status.code(), Code::NotFound);
     assert!(status.message().contains("nasbench201-cifar100"), "{status:?}");
-    assert_eq!(status.get_details_resource_info().expect("which resource").resource_name, "nasbench201-cifar100");
+    assert_eq!(
+        status.get_details_resource_info().expect("which resource").resource_name,
+        "nasbench201-cifar100"
+    );
 
     request.task = "No Name".into();
     let status = app.predictor().predict(request).await.expect_err("no name of a task");
@@ -118,12 +121,18 @@ async fn a_pinned_model_version_answers_or_the_current_one_is_named() {
     let current = app.predict(sample(1)).await.expect("an answer").model_version;
     let mut request = pb::PredictRequest { architectures: sample(1), ..Default::default() };
     request.model_version.clone_from(&current);
-    assert_eq!(app.predictor().predict(request.clone()).await.expect("an answer").into_inner().model_version, current);
+    assert_eq!(
+        app.predictor().predict(request.clone()).await.expect("an answer").into_inner().model_version,
+        current
+    );
 
     request.model_version = "0123456789abcdef".into();
     let status = app.predictor().predict(request).await.expect_err("a version that is not loaded");
     assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains(&current) && status.message().contains("0123456789abcdef"), "{status:?}");
+    assert!(
+        status.message().contains(&current) && status.message().contains("0123456789abcdef"),
+        "{status:?}"
+    );
     let failure = status.get_details_precondition_failure().expect("which precondition");
     assert_eq!(failure.violations[0].r#type, "MODEL_VERSION_LOADED");
 }

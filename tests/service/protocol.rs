@@ -23,7 +23,8 @@ async fn every_service_is_healthy_once_the_model_has_answered() {
     let app = TestApp::spawn().await;
     let mut health = HealthClient::new(app.channel.clone());
     for service in ["", "tagates.v1.PredictorService", "tagates.v1.SearchSpaceService"] {
-        let reply = health.check(HealthCheckRequest { service: service.into() }).await.expect("a known service");
+        let reply =
+            health.check(HealthCheckRequest { service: service.into() }).await.expect("a known service");
         assert_eq!(reply.into_inner().status(), ServingStatus::Serving, "{service:?}");
     }
     let unknown = health.check(HealthCheckRequest { service: "tagates.v1.None".into() }).await;
@@ -34,7 +35,8 @@ async fn every_service_is_healthy_once_the_model_has_answered() {
 async fn who_watches_is_told_of_the_stop_and_does_not_delay_it() {
     let app = TestApp::spawn().await;
     let request = HealthCheckRequest { service: "tagates.v1.PredictorService".into() };
-    let mut watch = HealthClient::new(app.channel.clone()).watch(request).await.expect("a known service").into_inner();
+    let mut watch =
+        HealthClient::new(app.channel.clone()).watch(request).await.expect("a known service").into_inner();
     let first = watch.message().await.expect("a message").expect("a status");
     assert_eq!(first.status(), ServingStatus::Serving);
     app.stop().await.expect("a stop in time");
@@ -51,7 +53,10 @@ macro_rules! reflect {
         use $version::server_reflection_request::MessageRequest;
         use $version::server_reflection_response::MessageResponse;
 
-        let request = |message| $version::ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+        let request = |message| $version::ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(message),
+        };
         let requests = tokio_stream::iter([
             request(MessageRequest::ListServices(String::new())),
             request(MessageRequest::FileContainingSymbol("google.rpc.BadRequest".into())),
@@ -61,8 +66,11 @@ macro_rules! reflect {
             .await
             .expect("reflection")
             .into_inner();
-        let mut next = async || replies.message().await.expect("a message").expect("a reply").message_response;
-        let Some(MessageResponse::ListServicesResponse(list)) = next().await else { panic!("no list of services") };
+        let mut next =
+            async || replies.message().await.expect("a message").expect("a reply").message_response;
+        let Some(MessageResponse::ListServicesResponse(list)) = next().await else {
+            panic!("no list of services")
+        };
         assert!(matches!(next().await, Some(MessageResponse::FileDescriptorResponse(_))), "no google.rpc");
         list.service.into_iter().map(|service| service.name).collect::<BTreeSet<_>>()
     }};

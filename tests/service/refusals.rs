@@ -47,9 +47,17 @@ async fn each_bad_architecture_names_its_field_and_good_ones_beside_it_still_ans
         (Architecture::default(), "notation", "neither"),
         (Architecture::from_text(""), "text", "column 1"),
         (Architecture::from_text("|nor_conv_3x3~0|+|none~0|skip"), "text", "column"),
-        (Architecture::from_text("|nor_conv_7x7~0|+|none~0|none~1|+|none~0|none~1|none~2|"), "text", "nor_conv_7x7"),
+        (
+            Architecture::from_text("|nor_conv_7x7~0|+|none~0|none~1|+|none~0|none~1|none~2|"),
+            "text",
+            "nor_conv_7x7",
+        ),
         (Architecture::from_text("|none~1|+|none~0|none~1|+|none~0|none~1|none~2|"), "text", "column"),
-        (graph(|cell| cell.edges[3].operation = "conv_9x9".into()), "graph.cells[0].edges[3].operation", "conv_9x9"),
+        (
+            graph(|cell| cell.edges[3].operation = "conv_9x9".into()),
+            "graph.cells[0].edges[3].operation",
+            "conv_9x9",
+        ),
         (graph(|cell| cell.edges[3].operation.clear()), "graph.cells[0].edges[3].operation", "missing"),
         (graph(|cell| cell.edges[2].source = 3), "graph.cells[0].edges[2].source", "3"),
         (graph(|cell| cell.edges[2].target = u32::MAX), "graph.cells[0].edges[2].target", "4294967295"),
@@ -61,7 +69,8 @@ async fn each_bad_architecture_names_its_field_and_good_ones_beside_it_still_ans
     ];
     let bad = cases.iter().map(|(architecture, ..)| architecture.clone()).collect();
     let refusals = refusals(&app, &sample(1)[0], bad).await;
-    for ((field, reason), (architecture, expected_field, expected_reason)) in refusals.into_iter().zip(cases) {
+    for ((field, reason), (architecture, expected_field, expected_reason)) in refusals.into_iter().zip(cases)
+    {
         assert_eq!(field, format!("architectures[1].{expected_field}"), "{architecture:?}");
         assert!(reason.contains(expected_reason), "{reason:?} lacks {expected_reason:?}");
     }
@@ -92,5 +101,8 @@ async fn a_call_without_architectures_names_the_field() {
     let app = TestApp::spawn().await;
     let status = app.predictor().predict(PredictRequest::default()).await.expect_err("nothing to score");
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert_eq!(status.get_details_bad_request().expect("which field").field_violations[0].field, "architectures");
+    assert_eq!(
+        status.get_details_bad_request().expect("which field").field_violations[0].field,
+        "architectures"
+    );
 }

@@ -1,4 +1,4 @@
-//! What SearchSpaceService answers.
+//! What `SearchSpaceService` answers.
 
 use tagates::pb::{self, Architecture};
 use tonic::Code;
@@ -8,7 +8,10 @@ use crate::app::TestApp;
 
 const TEXT: &str = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|";
 
-async fn describe(app: &TestApp, architecture: Architecture) -> Result<pb::DescribeArchitectureResponse, tonic::Status> {
+async fn describe(
+    app: &TestApp,
+    architecture: Architecture,
+) -> Result<pb::DescribeArchitectureResponse, tonic::Status> {
     let request = pb::DescribeArchitectureRequest {
         search_space: "nasbench201".into(),
         architecture: Some(architecture),

@@ -9,8 +9,8 @@ use tagates::pb::PredictRequest;
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tonic::Code;
 use tonic::transport::Endpoint;
+use tonic::{Code, Status};
 
 use crate::app::sample;
 
@@ -29,6 +29,13 @@ fn serve() -> (Child, String) {
     // Read on, so that the server never waits for its log to be read.
     std::thread::spawn(move || lines.for_each(drop));
     (server, format!("http://{addr}"))
+}
+
+/// Whether the server has not begun with a call: it closed the connection, or took no new one. The second
+/// status is what the client makes of a call that it had not sent yet.
+fn is_refused(status: &Status) -> bool {
+    status.code() == Code::Unavailable
+        || (status.code() == Code::Cancelled && status.message() == "operation was canceled")
 }
 
 fn terminate(server: &Child) {
@@ -50,9 +57,9 @@ async fn accepted_calls_are_answered_new_ones_refused_and_the_exit_code_is_zero(
         clients.spawn(async move {
             let mut n_answered_while_stopping = 0;
             loop {
-                let request = PredictRequest { architectures: sample(512), ..Default::default() };
+                let request = PredictRequest { architectures: sample(128), ..Default::default() };
                 match predictor.predict(request).await {
-                    Ok(reply) => assert_eq!(reply.into_inner().results.len(), 512),
+                    Ok(reply) => assert_eq!(reply.into_inner().results.len(), 128),
                     Err(status) => break (status, n_answered_while_stopping),
                 }
                 n_answered_while_stopping += usize::from(is_stopping.load(Ordering::SeqCst));
@@ -68,7 +75,7 @@ async fn accepted_calls_are_answered_new_ones_refused_and_the_exit_code_is_zero(
 
     let mut n_answered_while_stopping = 0;
     for (status, n_answered) in clients.join_all().await {
-        assert_eq!(status.code(), Code::Unavailable, "a call was neither answered nor refused: {status:?}");
+        assert!(is_refused(&status), "a call was neither answered nor refused: {status:?}");
         n_answered_while_stopping += n_answered;
     }
     assert!(n_answered_while_stopping > 0);

@@ -52,6 +52,8 @@ enum Format {
     Json,
 }
 
+type Lines<'a> = Box<dyn Iterator<Item = anyhow::Result<Line>> + 'a>;
+
 /// The scores of some lines, all by one model version.
 struct Scores {
     model_version: String,
@@ -62,33 +64,16 @@ struct Scores {
     predictions: Vec<Result<Prediction, String>>,
 }
 
-enum Scorer {
-    Offline(Box<Offline>),
-    Remote(Remote),
-}
-
-impl Scorer {
-    fn new(args: &Args) -> anyhow::Result<Self> {
-        Ok(match &args.server {
-            Some(url) => Self::Remote(Remote::connect(url, args.task.clone(), args.anytime)?),
-            None => Self::Offline(Box::new(Offline::load(args.checkpoint.as_deref(), args.anytime)?)),
-        })
-    }
-
+/// Who can be asked for scores.
+trait Predictor {
     /// How many lines are best scored at once.
-    fn n_lines(&self) -> usize {
-        match self {
-            Self::Offline(offline) => offline.n_lines(),
-            Self::Remote(_) => remote::N_LINES,
-        }
-    }
+    fn n_lines(&self) -> usize;
 
-    fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores> {
-        match self {
-            Self::Offline(offline) => offline.score(lines),
-            Self::Remote(remote) => remote.score(lines),
-        }
-    }
+    /// Scores the lines that can be scored.
+    ///
+    /// # Errors
+    /// When none of them can.
+    fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores>;
 }
 
 /// Scores and prints, in order. An architecture that cannot be scored is reported by the number of its
@@ -97,22 +82,16 @@ impl Scorer {
 /// # Errors
 /// When the model cannot be had or fails, or the input cannot be read.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut scorer = Scorer::new(args)?;
-    let (mut lines, place) = match &args.input {
-        Some(input) => (Box::new(lines::read(input)?) as Box<dyn Iterator<Item = _>>, "line"),
-        None => {
-            let given = args.architectures.iter().zip(1..);
-            (Box::new(given.map(|(text, number)| Ok(Line { number, text: text.clone() }))) as Box<_>, "argument")
-        }
-    };
+    let mut predictor = args.predictor()?;
+    let (mut lines, place) = args.lines()?;
     let mut out = Output::stdout();
-    let mut outcome = Outcome::Complete;
+    let mut n_failed = 0;
     loop {
-        let lines: Vec<Line> = lines.by_ref().take(scorer.n_lines()).collect::<anyhow::Result<_>>()?;
+        let lines: Vec<Line> = lines.by_ref().take(predictor.n_lines()).collect::<anyhow::Result<_>>()?;
         if lines.is_empty() {
-            return Ok(outcome);
+            return Ok(if n_failed == 0 { Outcome::Complete } else { Outcome::Partial });
         }
-        let scores = scorer.score(&lines)?;
+        let scores = predictor.score(&lines)?;
         for (line, prediction) in lines.iter().zip(&scores.predictions) {
             let record = Record::new(&line.text, prediction, &scores, args.anytime);
             match (args.format, prediction) {
@@ -121,10 +100,29 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
                 (Format::Text, Err(_)) => {}
             }
             if let Err(error) = prediction {
-                outcome = Outcome::Partial;
+                n_failed += 1;
                 eprintln!("{place} {}: {error}", line.number);
             }
         }
         out.flush()?;
+    }
+}
+
+impl Args {
+    fn predictor(&self) -> anyhow::Result<Box<dyn Predictor>> {
+        Ok(match &self.server {
+            Some(url) => Box::new(Remote::connect(url, self.task.clone(), self.anytime)?),
+            None => Box::new(Offline::load(self.checkpoint.as_deref(), self.anytime)?),
+        })
+    }
+
+    /// The architectures, and what their numbers count.
+    fn lines(&self) -> anyhow::Result<(Lines<'_>, &'static str)> {
+        if let Some(input) = &self.input {
+            return Ok((Box::new(lines::read(input)?), "line"));
+        }
+        let given = self.architectures.iter().zip(1..);
+        let given = given.map(|(text, number)| Ok(Line { number, text: text.clone() }));
+        Ok((Box::new(given), "argument"))
     }
 }

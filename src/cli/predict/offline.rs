@@ -9,7 +9,7 @@ use candle_core::Device;
 
 use crate::app::shipped;
 use crate::cli::lines::Line;
-use crate::cli::predict::Scores;
+use crate::cli::predict::{Predictor, Scores};
 use crate::domain::{Budget, ModelVersionId, Prediction, ScoreKind, StepPrediction, Task, TaskName, Unit};
 use crate::model::{self, Checkpoint, Input, Model};
 use crate::space::Architecture;
@@ -40,10 +40,12 @@ impl Offline {
         if anytime && model.header().steps.len() < 2 {
             bail!("the model was trained for a single score, it has no steps (--anytime)");
         }
-        let task = checkpoint.header().task.as_deref().and_then(|name| Task::builtin(&TaskName::new(name).ok()?));
-        let (score_kind, unit) = match model.is_calibrated() {
-            true => (ScoreKind::Metric, task.map(|task| task.unit)),
-            false => (ScoreKind::Rank, None),
+        let task =
+            checkpoint.header().task.as_deref().and_then(|name| Task::builtin(&TaskName::new(name).ok()?));
+        let (score_kind, unit) = if model.is_calibrated() {
+            (ScoreKind::Metric, task.map(|task| task.unit))
+        } else {
+            (ScoreKind::Rank, None)
         };
         Ok(Self {
             model_version: ModelVersionId::of_digest(&checkpoint.digest()),
@@ -51,31 +53,6 @@ impl Offline {
             unit,
             n_threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             model,
-        })
-    }
-
-    /// Lines that keep every thread busy between two prints.
-    pub fn n_lines(&self) -> usize {
-        self.n_threads.get() * LINES_PER_THREAD
-    }
-
-    /// Scores the lines that can be scored.
-    ///
-    /// # Errors
-    /// When the model fails.
-    pub fn score(&self, lines: &[Line]) -> anyhow::Result<Scores> {
-        let parsed: Vec<Result<Architecture, String>> = lines.iter().map(|line| self.parse(line)).collect();
-        let inputs: Vec<Input<'_>> = parsed.iter().flatten().map(Input::from).collect();
-        let mut rows = model::scores_in_parallel(&self.model, &inputs, self.n_threads)?.into_iter();
-        let predictions = parsed.iter().map(|parsed| {
-            parsed.as_ref().map_err(String::clone)?;
-            Ok(self.prediction(rows.next().expect("the model scores every input")))
-        });
-        Ok(Scores {
-            model_version: self.model_version.to_string(),
-            score_kind: self.score_kind,
-            unit: self.unit,
-            predictions: predictions.collect(),
         })
     }
 
@@ -90,5 +67,27 @@ impl Offline {
         let steps = (self.model.header().steps.iter().zip(scores))
             .map(|(head, score)| StepPrediction { budget: head.budget.map(Budget), score });
         Prediction { steps: steps.collect() }
+    }
+}
+
+impl Predictor for Offline {
+    fn n_lines(&self) -> usize {
+        self.n_threads.get() * LINES_PER_THREAD
+    }
+
+    fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores> {
+        let parsed: Vec<Result<Architecture, String>> = lines.iter().map(|line| self.parse(line)).collect();
+        let inputs: Vec<Input<'_>> = parsed.iter().flatten().map(Input::from).collect();
+        let mut rows = model::scores_in_parallel(&self.model, &inputs, self.n_threads)?.into_iter();
+        let predictions = parsed.iter().map(|parsed| {
+            parsed.as_ref().map_err(String::clone)?;
+            Ok(self.prediction(rows.next().expect("the model scores every input")))
+        });
+        Ok(Scores {
+            model_version: self.model_version.to_string(),
+            score_kind: self.score_kind,
+            unit: self.unit,
+            predictions: predictions.collect(),
+        })
     }
 }

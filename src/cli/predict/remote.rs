@@ -6,13 +6,13 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::cli::lines::Line;
-use crate::cli::predict::Scores;
+use crate::cli::predict::{Predictor, Scores};
 use crate::domain::Prediction;
 use crate::pb;
 use crate::pb::predictor_service_client::PredictorServiceClient;
 
 /// Architectures in one call: few enough for a short wait, enough to keep the model busy.
-pub(super) const N_LINES: usize = 512;
+const N_LINES: usize = 512;
 
 /// A connection.
 pub(super) struct Remote {
@@ -30,24 +30,37 @@ impl Remote {
     /// # Errors
     /// When it is no URL or no server answers there.
     pub fn connect(url: &str, task: Option<String>, anytime: bool) -> anyhow::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().context("could not start the runtime")?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("could not start the runtime")?;
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(url.clone()).with_context(|| format!("{url:?} is no URL (--server)"))?;
-        let channel = runtime.block_on(endpoint.connect()).with_context(|| format!("could not connect to {url}"))?;
+        let endpoint =
+            Endpoint::from_shared(url.clone()).with_context(|| format!("{url:?} is no URL (--server)"))?;
+        let channel =
+            runtime.block_on(endpoint.connect()).with_context(|| format!("could not connect to {url}"))?;
         let client = PredictorServiceClient::new(channel);
         Ok(Self { runtime, client, task: task.unwrap_or_default(), model_version: String::new(), anytime })
     }
+}
 
-    /// Asks for the scores of `lines`.
-    ///
+impl Predictor for Remote {
+    fn n_lines(&self) -> usize {
+        N_LINES
+    }
+
     /// # Errors
     /// When the server refuses the call as a whole, or answers what this client does not understand.
-    pub fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores> {
+    fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores> {
         let (task, model_version) = (self.task.clone(), self.model_version.clone());
         let architectures = lines.iter().map(|line| pb::Architecture::from_text(&line.text)).collect();
         let scores = if self.anytime {
             let request = pb::PredictAnytimeRequest { task, model_version, architectures };
-            let reply = self.runtime.block_on(self.client.predict_anytime(request)).map_err(refusal)?.into_inner();
+            let reply = self
+                .runtime
+                .block_on(self.client.predict_anytime(request))
+                .map_err(|status| refusal(&status))?
+                .into_inner();
             let outcomes = reply.results.into_iter().map(|result| match result.outcome {
                 Some(pb::predict_anytime_result::Outcome::Prediction(prediction)) => {
                     Some(Ok(prediction.try_into().ok()?))
@@ -58,7 +71,11 @@ impl Remote {
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         } else {
             let request = pb::PredictRequest { task, model_version, architectures };
-            let reply = self.runtime.block_on(self.client.predict(request)).map_err(refusal)?.into_inner();
+            let reply = self
+                .runtime
+                .block_on(self.client.predict(request))
+                .map_err(|status| refusal(&status))?
+                .into_inner();
             let outcomes = reply.results.into_iter().map(|result| match result.outcome {
                 Some(pb::predict_result::Outcome::Prediction(prediction)) => {
                     Some(Ok(Prediction { steps: vec![prediction.into()] }))
@@ -73,7 +90,7 @@ impl Remote {
     }
 }
 
-fn refusal(status: Status) -> anyhow::Error {
+fn refusal(status: &Status) -> anyhow::Error {
     anyhow!("server answered {:?}: {}", status.code(), status.message())
 }
 
