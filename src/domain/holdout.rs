@@ -47,9 +47,13 @@ impl Holdout {
     }
 
     /// Whether the class of architectures `id` is kept back. All its members share one fate.
+    ///
+    /// # Panics
+    /// Never.
     #[must_use]
     pub fn contains(&self, id: &CanonicalId) -> bool {
-        let digest = Sha256::new().chain_update(&self.salt).chain_update([0]).chain_update(id.as_str()).finalize();
+        let digest =
+            Sha256::new().chain_update(&self.salt).chain_update([0]).chain_update(id.as_str()).finalize();
         let head: [u8; 8] = digest[..8].try_into().expect("a SHA-256 digest has 32 bytes");
         // The top 53 bits: exactly representable, so the same on every machine.
         let position = (u64::from_be_bytes(head) >> 11) as f64 / (1_u64 << 53) as f64;

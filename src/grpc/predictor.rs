@@ -6,7 +6,7 @@ use std::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
-use crate::domain::{ModelVersionId, Prediction, ScoreKind, TaskName};
+use crate::domain::{ModelVersionId, ScoreKind, TaskName};
 use crate::grpc::{Deadline, status};
 use crate::pb::predictor_service_server::PredictorService;
 use crate::pb::{self, WireError};
@@ -61,7 +61,7 @@ impl Predictor {
             });
             prediction.map_err(|error| status::of_item(error.within(format_args!("architectures[{index}]"))))
         });
-        Ok(Reply { outcomes: outcomes.collect(), timings: answer.timings, target })
+        Ok(Reply::new(&target, answer.timings, outcomes.collect()))
     }
 
     fn check_count(&self, n_architectures: usize) -> Result<(), WireError> {
@@ -76,29 +76,33 @@ impl Predictor {
     }
 }
 
-/// What both calls answer from.
+/// What both calls answer, but for the shape of a prediction.
 struct Reply {
-    target: Target,
-    outcomes: Vec<Result<Prediction, tonic_types::pb::Status>>,
-    timings: serving::Timings,
+    task: String,
+    model_version: String,
+    score_kind: i32,
+    unit: i32,
+    timings: Option<pb::Timings>,
+    outcomes: Vec<pb::Outcome>,
 }
 
 impl Reply {
-    fn unit(&self) -> pb::Unit {
-        match self.target.version.score_kind {
-            ScoreKind::Metric => self.target.task.unit.into(),
+    fn new(target: &Target, timings: serving::Timings, outcomes: Vec<pb::Outcome>) -> Self {
+        let Target { task, version } = target;
+        let unit = match version.score_kind {
+            ScoreKind::Metric => task.unit.into(),
             ScoreKind::Rank => pb::Unit::Unspecified,
-        }
-    }
-
-    fn score_kind(&self) -> pb::ScoreKind {
-        self.target.version.score_kind.into()
-    }
-
-    fn timings(&self) -> pb::Timings {
-        pb::Timings {
-            queue_ms: self.timings.queue.as_secs_f64() * 1e3,
-            compute_ms: self.timings.compute.as_secs_f64() * 1e3,
+        };
+        Self {
+            task: task.name.to_string(),
+            model_version: version.id.to_string(),
+            score_kind: pb::ScoreKind::from(version.score_kind).into(),
+            unit: unit.into(),
+            timings: Some(pb::Timings {
+                queue_ms: timings.queue.as_secs_f64() * 1e3,
+                compute_ms: timings.compute.as_secs_f64() * 1e3,
+            }),
+            outcomes,
         }
     }
 }
@@ -136,43 +140,15 @@ fn deadline<T>(request: &Request<T>) -> Option<Instant> {
 }
 
 impl From<Reply> for pb::PredictResponse {
-    fn from(reply: Reply) -> Self {
-        use pb::predict_result::Outcome;
-
-        Self {
-            task: reply.target.task.name.to_string(),
-            model_version: reply.target.version.id.to_string(),
-            score_kind: reply.score_kind().into(),
-            unit: reply.unit().into(),
-            timings: Some(reply.timings()),
-            results: (reply.outcomes.into_iter())
-                .map(|outcome| match outcome {
-                    Ok(prediction) => Outcome::Prediction((*prediction.last()).into()),
-                    Err(error) => Outcome::Error(error),
-                })
-                .map(|outcome| pb::PredictResult { outcome: Some(outcome) })
-                .collect(),
-        }
+    fn from(Reply { task, model_version, score_kind, unit, timings, outcomes }: Reply) -> Self {
+        let results = outcomes.into_iter().map(Into::into).collect();
+        Self { task, model_version, score_kind, unit, timings, results }
     }
 }
 
 impl From<Reply> for pb::PredictAnytimeResponse {
-    fn from(reply: Reply) -> Self {
-        use pb::predict_anytime_result::Outcome;
-
-        Self {
-            task: reply.target.task.name.to_string(),
-            model_version: reply.target.version.id.to_string(),
-            score_kind: reply.score_kind().into(),
-            unit: reply.unit().into(),
-            timings: Some(reply.timings()),
-            results: (reply.outcomes.into_iter())
-                .map(|outcome| match outcome {
-                    Ok(prediction) => Outcome::Prediction(prediction.into()),
-                    Err(error) => Outcome::Error(error),
-                })
-                .map(|outcome| pb::PredictAnytimeResult { outcome: Some(outcome) })
-                .collect(),
-        }
+    fn from(Reply { task, model_version, score_kind, unit, timings, outcomes }: Reply) -> Self {
+        let results = outcomes.into_iter().map(Into::into).collect();
+        Self { task, model_version, score_kind, unit, timings, results }
     }
 }

@@ -104,3 +104,27 @@ impl From<&space::Architecture> for pb::Graph {
         Self { cells: cells.collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_architecture_survives_the_wire_as_text_and_as_graph() {
+        let space = space::nasbench201();
+        for architecture in space.sample(200, 3) {
+            let text = pb::Architecture::from_text(architecture.text());
+            let notation = Some(pb::architecture::Notation::Graph((&architecture).into()));
+            let graph = pb::Architecture { notation, saliencies: None };
+            for message in [text, graph] {
+                assert_eq!(message.decode(&space), Ok(Candidate::from(architecture.clone())));
+            }
+        }
+    }
+
+    #[test]
+    fn an_operation_that_is_not_known_is_quoted_only_so_far() {
+        let error = operation(&space::nasbench201(), &"x".repeat(1_000)).expect_err("no operation");
+        assert!(error.len() < 250, "{error}");
+    }
+}

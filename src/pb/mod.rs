@@ -19,6 +19,7 @@ mod search_space;
 
 pub use error::WireError;
 pub use generated::*;
+pub use prediction::Outcome;
 
 /// The descriptors of every file of ours and of all they import, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("tagates.v1");

@@ -22,18 +22,6 @@ impl From<domain::Unit> for pb::Unit {
     }
 }
 
-impl From<domain::StepPrediction> for pb::Prediction {
-    fn from(step: domain::StepPrediction) -> Self {
-        Self { score: step.score, budget: step.budget.map(|budget| budget.0) }
-    }
-}
-
-impl From<domain::Prediction> for pb::AnytimePrediction {
-    fn from(prediction: domain::Prediction) -> Self {
-        Self { steps: prediction.steps.into_iter().map(Into::into).collect() }
-    }
-}
-
 impl TryFrom<pb::ScoreKind> for domain::ScoreKind {
     type Error = WireError;
 
@@ -59,19 +47,79 @@ impl TryFrom<pb::Unit> for domain::Unit {
     }
 }
 
+impl From<domain::StepPrediction> for pb::Prediction {
+    fn from(step: domain::StepPrediction) -> Self {
+        Self { score: step.score, budget: step.budget.map(|budget| budget.0) }
+    }
+}
+
 impl From<pb::Prediction> for domain::StepPrediction {
     fn from(prediction: pb::Prediction) -> Self {
         Self { budget: prediction.budget.map(Budget), score: prediction.score }
     }
 }
 
-impl TryFrom<pb::AnytimePrediction> for domain::Prediction {
-    type Error = WireError;
+/// What became of one architecture: scores, or why there are none.
+pub type Outcome = Result<domain::Prediction, tonic_types::pb::Status>;
 
-    fn try_from(prediction: pb::AnytimePrediction) -> Result<Self, WireError> {
-        if prediction.steps.is_empty() {
-            return Err(WireError::new("steps", "has no entry"));
+impl From<Outcome> for pb::PredictResult {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(match outcome {
+                Ok(prediction) => pb::predict_result::Outcome::Prediction((*prediction.last()).into()),
+                Err(error) => pb::predict_result::Outcome::Error(error),
+            }),
         }
-        Ok(Self { steps: prediction.steps.into_iter().map(Into::into).collect() })
+    }
+}
+
+impl pb::PredictResult {
+    /// What became of the architecture.
+    ///
+    /// # Errors
+    /// When the message says nothing of it.
+    pub fn decode(self) -> Result<Outcome, WireError> {
+        match self.outcome {
+            Some(pb::predict_result::Outcome::Prediction(prediction)) => {
+                Ok(Ok(domain::Prediction { steps: vec![prediction.into()] }))
+            }
+            Some(pb::predict_result::Outcome::Error(error)) => Ok(Err(error)),
+            None => Err(WireError::new("outcome", "is not given")),
+        }
+    }
+}
+
+impl From<Outcome> for pb::PredictAnytimeResult {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(match outcome {
+                Ok(prediction) => {
+                    let steps = prediction.steps.into_iter().map(Into::into).collect();
+                    pb::predict_anytime_result::Outcome::Prediction(pb::AnytimePrediction { steps })
+                }
+                Err(error) => pb::predict_anytime_result::Outcome::Error(error),
+            }),
+        }
+    }
+}
+
+impl pb::PredictAnytimeResult {
+    /// What became of the architecture.
+    ///
+    /// # Errors
+    /// When the message says nothing of it.
+    pub fn decode(self) -> Result<Outcome, WireError> {
+        match self.outcome {
+            Some(pb::predict_anytime_result::Outcome::Prediction(prediction))
+                if prediction.steps.is_empty() =>
+            {
+                Err(WireError::new("prediction.steps", "has no entry"))
+            }
+            Some(pb::predict_anytime_result::Outcome::Prediction(prediction)) => {
+                Ok(Ok(domain::Prediction { steps: prediction.steps.into_iter().map(Into::into).collect() }))
+            }
+            Some(pb::predict_anytime_result::Outcome::Error(error)) => Ok(Err(error)),
+            None => Err(WireError::new("outcome", "is not given")),
+        }
     }
 }

@@ -49,3 +49,28 @@ impl Job {
         Some(self)
     }
 }
+
+#[cfg(test)]
+pub(in crate::serving) type Reply = oneshot::Receiver<Result<Scored, Error>>;
+
+#[cfg(test)]
+impl Job {
+    /// A job of `n` candidates for `version` of `task`, without deadline, and where its answer arrives.
+    pub fn sample(task: &str, version: &str, n: usize) -> (Self, Reply) {
+        use std::sync::Arc;
+
+        use crate::domain::{ModelVersionId, ScoreKind, Task, TaskName};
+        use crate::serving::Version;
+
+        let task = Task { name: TaskName::new(task).expect("a task name"), ..Task::nasbench201_cifar10() };
+        let candidates = task.space.sample(n, 0).into_iter().map(Candidate::from).collect();
+        let version = Version {
+            id: ModelVersionId(version.into()),
+            score_kind: ScoreKind::Rank,
+            step_budgets: vec![None],
+        };
+        let target = Target { task: Arc::new(task), version: Arc::new(version) };
+        let (reply, receiver) = oneshot::channel();
+        (Self { target, candidates, deadline: None, reply, span: Span::none() }, receiver)
+    }
+}

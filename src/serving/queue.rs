@@ -83,3 +83,59 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn queue(capacity: usize) -> Queue {
+        Queue::new(Schedule::new(capacity, 8))
+    }
+
+    #[test]
+    fn whoever_waits_for_a_batch_is_woken_by_a_call() {
+        let queue = queue(8);
+        thread::scope(|scope| {
+            let batch = scope.spawn(|| queue.next());
+            let (job, _reply) = Job::sample("a", "1", 3);
+            queue.push(vec![job]).expect("room for the job");
+            assert_eq!(batch.join().expect("no panic").expect("a batch")[0].candidates.len(), 3);
+        });
+    }
+
+    #[test]
+    fn a_closed_queue_hands_out_what_waits_and_takes_no_more() {
+        let queue = queue(8);
+        let (job, _reply) = Job::sample("a", "1", 1);
+        queue.push(vec![job]).expect("room for the job");
+        queue.close();
+        let (late, _late_reply) = Job::sample("a", "1", 1);
+        assert!(matches!(queue.push(vec![late]), Err(Error::Stopping)));
+        assert!(queue.next().is_some() && queue.next().is_none());
+    }
+
+    #[test]
+    fn an_abandoned_queue_leaves_nobody_waiting() {
+        let queue = queue(8);
+        let (job, mut reply) = Job::sample("a", "1", 1);
+        queue.push(vec![job]).expect("room for the job");
+        queue.abandon();
+        assert!(matches!(reply.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed)));
+        assert!(queue.next().is_none());
+    }
+
+    #[test]
+    fn who_is_refused_is_told_how_long_the_waiting_ones_will_take() {
+        let queue = queue(4);
+        queue.record_pace(Duration::from_millis(20), 10);
+        let (job, _reply) = Job::sample("a", "1", 3);
+        queue.push(vec![job]).expect("room for the job");
+        let (next, _next_reply) = Job::sample("a", "1", 2);
+        let Err(Error::Overloaded { n_queued: 3, retry_after }) = queue.push(vec![next]) else {
+            panic!("the queue is full")
+        };
+        assert_eq!(retry_after, Duration::from_millis(6));
+    }
+}

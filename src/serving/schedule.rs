@@ -134,38 +134,17 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use tokio::sync::oneshot::{self, Receiver};
-    use tracing::Span;
-
     use super::*;
-    use crate::domain::{Candidate, ModelVersionId, ScoreKind, Task};
-    use crate::serving::job::Scored;
-    use crate::serving::{Error, Target, Version};
-
-    type Reply = Receiver<Result<Scored, Error>>;
-
-    /// A job of `n` candidates for `version` of `task`.
-    fn job(task: &str, version: &str, n: usize) -> (Job, Reply) {
-        let task = Task { name: TaskName::new(task).expect("a task name"), ..Task::nasbench201_cifar10() };
-        let candidates = task.space.sample(n, 0).into_iter().map(Candidate::from).collect();
-        let version = Version {
-            id: ModelVersionId(version.into()),
-            score_kind: ScoreKind::Rank,
-            step_budgets: vec![None],
-        };
-        let target = Target { task: Arc::new(task), version: Arc::new(version) };
-        let (reply, receiver) = oneshot::channel();
-        (Job { target, candidates, deadline: None, reply, span: Span::none() }, receiver)
-    }
+    use crate::serving::Error;
+    use crate::serving::job::Reply;
 
     /// Queues jobs of (task, version, candidates), each a call of its own.
     fn schedule(capacity: usize, jobs: &[(&str, &str, usize)], now: Instant) -> (Schedule, Vec<Reply>) {
         let mut schedule = Schedule::new(capacity, 4);
         let push = |&(task, version, n): &(&str, &str, usize)| {
-            let (job, reply) = job(task, version, n);
+            let (job, reply) = Job::sample(task, version, n);
             schedule.push(vec![job], now).expect("room for the job");
             reply
         };
@@ -220,7 +199,7 @@ mod tests {
     fn a_call_that_has_expired_is_told_so_and_never_computed() {
         let now = Instant::now();
         let (mut schedule, _replies) = schedule(99, &[("a", "1", 1)], now);
-        let (late, mut reply) = job("a", "1", 2);
+        let (late, mut reply) = Job::sample("a", "1", 2);
         schedule.push(vec![Job { deadline: Some(now), ..late }], now).expect("room for the job");
         assert_eq!(batches(&mut schedule, now), expected(&[("a", "1", &[1])]));
         assert!(matches!(reply.try_recv(), Ok(Err(Error::DeadlineExceeded))));
@@ -238,8 +217,8 @@ mod tests {
     fn a_full_queue_refuses_a_call_as_a_whole() {
         let now = Instant::now();
         let (mut schedule, _replies) = schedule(5, &[("a", "1", 4)], now);
-        let (first, _reply) = job("a", "1", 1);
-        let (second, _other_reply) = job("a", "1", 1);
+        let (first, _reply) = Job::sample("a", "1", 1);
+        let (second, _other_reply) = Job::sample("a", "1", 1);
         assert_eq!(schedule.push(vec![first, second], now), Err(Full));
         assert_eq!(schedule.n_queued(), 4);
     }
@@ -247,11 +226,11 @@ mod tests {
     #[test]
     fn a_full_queue_first_forgets_what_has_expired() {
         let now = Instant::now();
-        let (late, _reply) = job("a", "1", 4);
+        let (late, _reply) = Job::sample("a", "1", 4);
         let mut schedule = Schedule::new(5, 4);
         let deadline = now + Duration::from_secs(1);
         schedule.push(vec![Job { deadline: Some(deadline), ..late }], now).expect("room for the job");
-        let (next, _next_reply) = job("b", "1", 2);
+        let (next, _next_reply) = Job::sample("b", "1", 2);
         schedule.push(vec![next], deadline).expect("the expired job left");
         assert_eq!(batches(&mut schedule, deadline), expected(&[("b", "1", &[2])]));
     }

@@ -1,15 +1,14 @@
 //! A server that is asked.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail};
 use tokio::runtime::{self, Runtime};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::cli::lines::Line;
 use crate::cli::predict::{Predictor, Scores};
-use crate::domain::Prediction;
-use crate::pb;
 use crate::pb::predictor_service_client::PredictorServiceClient;
+use crate::pb::{self, WireError};
 
 /// Architectures in one call: few enough for a short wait, enough to keep the model busy.
 const N_LINES: usize = 512;
@@ -56,43 +55,29 @@ impl Predictor for Remote {
         let architectures = lines.iter().map(|line| pb::Architecture::from_text(&line.text)).collect();
         let scores = if self.anytime {
             let request = pb::PredictAnytimeRequest { task, model_version, architectures };
-            let reply = self
-                .runtime
-                .block_on(self.client.predict_anytime(request))
-                .map_err(|status| refusal(&status))?
-                .into_inner();
-            let outcomes = reply.results.into_iter().map(|result| match result.outcome {
-                Some(pb::predict_anytime_result::Outcome::Prediction(prediction)) => {
-                    Some(Ok(prediction.try_into().ok()?))
-                }
-                Some(pb::predict_anytime_result::Outcome::Error(error)) => Some(Err(error.message)),
-                None => None,
-            });
+            let reply =
+                self.runtime.block_on(self.client.predict_anytime(request)).map_err(Refusal)?.into_inner();
+            let outcomes = reply.results.into_iter().map(pb::PredictAnytimeResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         } else {
             let request = pb::PredictRequest { task, model_version, architectures };
-            let reply = self
-                .runtime
-                .block_on(self.client.predict(request))
-                .map_err(|status| refusal(&status))?
-                .into_inner();
-            let outcomes = reply.results.into_iter().map(|result| match result.outcome {
-                Some(pb::predict_result::Outcome::Prediction(prediction)) => {
-                    Some(Ok(Prediction { steps: vec![prediction.into()] }))
-                }
-                Some(pb::predict_result::Outcome::Error(error)) => Some(Err(error.message)),
-                None => None,
-            });
+            let reply = self.runtime.block_on(self.client.predict(request)).map_err(Refusal)?.into_inner();
+            let outcomes = reply.results.into_iter().map(pb::PredictResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
-        }?;
+        }
+        .context("server's answer is not understood")?;
+        if scores.predictions.len() != lines.len() {
+            bail!("server answered {} results to {} architectures", scores.predictions.len(), lines.len());
+        }
         self.model_version.clone_from(&scores.model_version);
         Ok(scores)
     }
 }
 
-fn refusal(status: &Status) -> anyhow::Error {
-    anyhow!("server answered {:?}: {}", status.code(), status.message())
-}
+/// What a call as a whole was refused with.
+#[derive(Debug, thiserror::Error)]
+#[error("server answered {:?}: {}", .0.code(), .0.message())]
+struct Refusal(Status);
 
 impl Scores {
     /// What a reply says.
@@ -100,18 +85,19 @@ impl Scores {
         model_version: String,
         score_kind: i32,
         unit: i32,
-        outcomes: impl Iterator<Item = Option<Result<Prediction, String>>>,
+        outcomes: impl Iterator<Item = Result<pb::Outcome, WireError>>,
     ) -> anyhow::Result<Self> {
-        let unknown = "the server answered what this client does not understand";
-        let unit = match pb::Unit::try_from(unit).context(unknown)? {
+        let unit = match pb::Unit::try_from(unit)? {
             pb::Unit::Unspecified => None,
             unit => Some(unit.try_into()?),
         };
         Ok(Self {
             model_version,
-            score_kind: pb::ScoreKind::try_from(score_kind).context(unknown)?.try_into()?,
+            score_kind: pb::ScoreKind::try_from(score_kind)?.try_into()?,
             unit,
-            predictions: outcomes.map(|outcome| outcome.context(unknown)).collect::<Result<_, _>>()?,
+            predictions: outcomes
+                .map(|outcome| Ok(outcome?.map_err(|error| error.message)))
+                .collect::<Result<_, WireError>>()?,
         })
     }
 }
