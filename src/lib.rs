@@ -5,5 +5,7 @@
 //! TA-GATES computes) and [`serving`] (how a request reaches it).
 
 pub mod domain;
+pub mod fit;
+pub mod metrics;
 pub mod model;
 pub mod space;
