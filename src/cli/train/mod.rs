@@ -79,10 +79,11 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
             let stop = stop.clone();
             move || train(&args, &stop)
         });
+        let stopping = shutdown::signal().context("could not listen for signals")?;
         tokio::pin!(training);
         tokio::select! {
             trained = &mut training => trained,
-            () = shutdown::signal() => {
+            () = stopping => {
                 eprintln!("stopping after this epoch");
                 stop.store(true, Ordering::Relaxed);
                 training.await
