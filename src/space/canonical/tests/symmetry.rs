@@ -45,10 +45,12 @@ fn graphs_that_look_alike_from_every_vertex_are_told_apart() {
     assert_ne!(canonical(&ring), canonical(&two_rings));
 }
 
-/// 40 interchangeable chains have 40! orders that look the same.
+/// 40 interchangeable chains have 40! orders that look the same, 128 parallel operations 128!.
 #[test]
 fn many_interchangeable_parts_are_no_burden() {
     let chains = graph(&[vec![vec![0]; 40], (1..=40).map(|vertex| vec![vertex]).collect()]);
     let crossed = graph(&[vec![vec![0]; 40], (1..=40).rev().map(|vertex| vec![vertex]).collect()]);
     assert_eq!(canonical(&chains), canonical(&crossed));
+    let parallel = graph(&[vec![vec![0]; 128]]);
+    assert_eq!(canonical(&parallel), parallel);
 }
