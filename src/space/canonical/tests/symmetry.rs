@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use crate::space::OperationIndex;
 use crate::space::canonical::form::{Label, Vertex};
 use crate::space::canonical::labelling::{canonical_order, reorder};
@@ -53,4 +55,17 @@ fn many_interchangeable_parts_are_no_burden() {
     assert_eq!(canonical(&chains), canonical(&crossed));
     let parallel = graph(&[vec![vec![0]; 128]]);
     assert_eq!(canonical(&parallel), parallel);
+}
+
+proptest! {
+    #[test]
+    fn every_numbering_of_a_symmetric_graph_has_one_canonical_form(
+        pairs in prop::array::uniform6((1_usize..7, 1_usize..7)),
+        numbers in Just([1, 2, 3, 4, 5, 6]).prop_shuffle(),
+        order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
+    ) {
+        let number = |vertex: usize| numbers[vertex - 1];
+        let renumbered = order.map(|place| (number(pairs[place].1), number(pairs[place].0)));
+        prop_assert_eq!(canonical(&read_in_pairs(pairs)), canonical(&read_in_pairs(renumbered)));
+    }
 }
