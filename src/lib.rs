@@ -4,8 +4,14 @@
 //! `tests/rooms.rs`. Start reading at [`space`] (what an architecture is), then [`model`] (what
 //! TA-GATES computes) and [`serving`] (how a request reaches it).
 
+pub mod app;
+pub mod background;
+pub mod cli;
 pub mod domain;
 pub mod fit;
+pub mod grpc;
 pub mod metrics;
 pub mod model;
+pub mod pb;
+pub mod serving;
 pub mod space;

@@ -1,0 +1,96 @@
+//! The server put together: configuration, the rooms it is made of, start and stop.
+
+mod config;
+pub mod shipped;
+pub mod telemetry;
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use candle_core::Device;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+pub use config::Config;
+
+use crate::grpc::{self, DeadlineLayer, Health};
+use crate::serving::{self, Worker};
+
+/// A server that is ready to answer.
+pub struct App {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    routes: Routes,
+    health: Health,
+    worker: Worker,
+    drain_timeout: Duration,
+}
+
+impl App {
+    /// Takes the address, loads the model and lets it answer once.
+    ///
+    /// # Errors
+    /// When the address is not to be had, or the checkpoint cannot be served.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let served = config.served()?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("could not listen on {} (--listen)", config.listen))?;
+        let local_addr = listener.local_addr().context("could not ask for the local address")?;
+        let health = Health::starting().await;
+        let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await?;
+        let routes = grpc::routes(&config.grpc, handle, &health).context("could not set up reflection")?;
+        health.ready().await;
+        let drain_timeout = Duration::from_secs(config.drain_timeout_s);
+        Ok(Self { listener, local_addr, routes, health, worker, drain_timeout })
+    }
+
+    /// Where it listens: the port that was taken where the configuration left it open.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Answers calls until `shutdown` completes; then takes no new ones, answers those it has, and
+    /// returns.
+    ///
+    /// # Errors
+    /// When calls are still unanswered after the drain timeout, or the model thread dies.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let mut server = pin!(
+            Server::builder()
+                .layer(DeadlineLayer)
+                .add_routes(self.routes)
+                // Completes when `stop` is sent, and when it is dropped.
+                .serve_with_incoming_shutdown(incoming, async { drop(stopped.await) })
+        );
+        tokio::select! {
+            ended = &mut server => {
+                ended.context("server failed")?;
+                bail!("server ended by itself");
+            }
+            () = self.worker.ended() => bail!("model thread ended, its log says why"),
+            () = shutdown => {}
+        }
+        tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
+        self.health.stopping().await;
+        drop(stop);
+        time::timeout(self.drain_timeout, server)
+            .await
+            .with_context(|| {
+                format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
+            })?
+            .context("server failed while it stopped")?;
+        self.worker.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Whether the services are ready, in the standard health protocol.
+
+use tonic::server::NamedService;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use crate::grpc::predictor::Predictor;
+use crate::grpc::search_space::SearchSpaces;
+use crate::pb::predictor_service_server::PredictorServiceServer;
+use crate::pb::search_space_service_server::SearchSpaceServiceServer;
+
+/// The services that report their health; the empty name is the server as a whole.
+const SERVICES: [&str; 3] = [
+    "",
+    <PredictorServiceServer<Predictor> as NamedService>::NAME,
+    <SearchSpaceServiceServer<SearchSpaces> as NamedService>::NAME,
+];
+
+/// What the server reports of its services.
+#[derive(Clone, Debug)]
+pub struct Health {
+    reporter: HealthReporter,
+}
+
+impl Health {
+    /// No service is ready yet.
+    pub async fn starting() -> Self {
+        let health = Self { reporter: HealthReporter::new() };
+        health.set(ServingStatus::NotServing).await;
+        health
+    }
+
+    /// Every service is ready.
+    pub async fn ready(&self) {
+        self.set(ServingStatus::Serving).await;
+    }
+
+    /// No service takes calls any more. Whoever watches is told so, and let go.
+    pub async fn stopping(&mut self) {
+        self.set(ServingStatus::NotServing).await;
+        for service in SERVICES {
+            self.reporter.clear_service_status(service).await;
+        }
+    }
+
+    pub(in crate::grpc) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        for service in SERVICES {
+            self.reporter.set_service_status(service, status).await;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Which error becomes which status: the one place that decides.
+
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::domain::{ModelVersionId, TaskName};
+use crate::pb::WireError;
+use crate::serving;
+
+impl From<WireError> for Status {
+    fn from(error: WireError) -> Self {
+        let details = ErrorDetails::with_bad_request_violation(error.field(), error.reason());
+        Self::with_error_details(Code::InvalidArgument, error.to_string(), details)
+    }
+}
+
+impl From<serving::Error> for Status {
+    fn from(error: serving::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            serving::Error::TaskNotNamed { .. } => WireError::new("task", message).into(),
+            serving::Error::UnknownTask { task } => not_found("task", task.as_str()),
+            serving::Error::UnknownVersion { task, asked, .. } => {
+                precondition("MODEL_VERSION_LOADED", &subject(&task, &asked), message)
+            }
+            serving::Error::NoSteps { task, version } => {
+                precondition("MODEL_HAS_STEPS", &subject(&task, &version), message)
+            }
+            serving::Error::Overloaded { retry_after, .. } => {
+                let details = ErrorDetails::with_retry_info(Some(retry_after));
+                Self::with_error_details(Code::ResourceExhausted, message, details)
+            }
+            serving::Error::DeadlineExceeded => Self::deadline_exceeded(message),
+            serving::Error::Stopping => Self::unavailable(message),
+            serving::Error::Inference(source) => {
+                tracing::error!(error = &*source as &dyn std::error::Error, "model failed on a batch");
+                Self::internal("the model failed, the server's log says how")
+            }
+        }
+    }
+}
+
+/// There is no such thing.
+pub(in crate::grpc) fn not_found(kind: &str, name: &str) -> Status {
+    let message = format!("{kind} \"{name:.80}\" is not known here");
+    let details = ErrorDetails::with_resource_info(kind, format!("{name:.80}"), "", &message);
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// The status of one item of a call.
+pub(in crate::grpc) fn of_item(error: WireError) -> tonic_types::pb::Status {
+    let status = Status::from(error);
+    tonic_types::pb::Status::decode(status.details()).expect("details are an encoded status")
+}
+
+fn precondition(kind: &str, subject: &str, message: String) -> Status {
+    let details = ErrorDetails::with_precondition_failure_violation(kind, subject, &message);
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+fn subject(task: &TaskName, version: &ModelVersionId) -> String {
+    format!("tasks/{task}/modelVersions/{:.64}", version.0)
+}

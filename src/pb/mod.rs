@@ -1,0 +1,24 @@
+//! The wire: generated protobuf types, clients and servers of `proto/tagates/v1`, and their
+//! conversions from and to the values of [`crate::space`] and [`crate::domain`].
+//!
+//! This room knows what a field is called and what may stand in it. It knows nothing of models,
+//! queues or status codes.
+
+mod candidate;
+mod error;
+#[expect(
+    clippy::pedantic,
+    clippy::allow_attributes,
+    reason = "generated from the protobuf files, which hold the documentation"
+)]
+mod generated {
+    tonic::include_proto!("tagates.v1");
+}
+mod prediction;
+mod search_space;
+
+pub use error::WireError;
+pub use generated::*;
+
+/// The descriptors of every file of ours and of all they import, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("tagates.v1");

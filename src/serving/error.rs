@@ -1,0 +1,100 @@
+//! Why a prediction, or the start of serving, failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{ModelVersionId, TaskName};
+use crate::model;
+
+/// Why candidates were not scored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No task was named, and there is not exactly one.
+    #[error("name a task: {} are served ({})", .known.len(), names(.known))]
+    TaskNotNamed {
+        /// What is served.
+        known: Vec<TaskName>,
+    },
+    /// No such task is served.
+    #[error("task {task} is not served here")]
+    UnknownTask {
+        /// The name asked for.
+        task: TaskName,
+    },
+    /// The version asked for is not loaded.
+    #[error("model version {asked:.64} of task {task} is not loaded, the current version is {current}")]
+    UnknownVersion {
+        /// The task.
+        task: TaskName,
+        /// What was asked for.
+        asked: ModelVersionId,
+        /// What could be asked for.
+        current: ModelVersionId,
+    },
+    /// Anytime scores were asked of a model with a single one.
+    #[error("model version {version} of task {task} was trained for a single score, it has no steps")]
+    NoSteps {
+        /// The task.
+        task: TaskName,
+        /// Its current version.
+        version: ModelVersionId,
+    },
+    /// The queue is full.
+    #[error("prediction queue is full ({n_queued} architectures wait), retry in {} ms", .retry_after.as_millis())]
+    Overloaded {
+        /// Architectures that wait.
+        n_queued: usize,
+        /// How long the model will need for them, going by its present pace.
+        retry_after: Duration,
+    },
+    /// The deadline passed first.
+    #[error("deadline passed before the model could answer")]
+    DeadlineExceeded,
+    /// The service takes no more work.
+    #[error("service is stopping")]
+    Stopping,
+    /// The model failed on a batch.
+    #[error("model failed")]
+    Inference(#[source] Arc<model::Error>),
+}
+
+/// Why serving could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A checkpoint of one space for a task of another.
+    #[error("checkpoint scores space {found}, task {task} is about {expected}")]
+    OtherSpace {
+        /// The checkpoint's space.
+        found: String,
+        /// The task.
+        task: TaskName,
+        /// The task's space.
+        expected: String,
+    },
+    /// A checkpoint that is no model.
+    #[error("could not load the model of task {task}")]
+    Load {
+        /// The task.
+        task: TaskName,
+        /// What is wrong.
+        source: model::CheckpointError,
+    },
+    /// The model did not answer a first question.
+    #[error("model of task {task} did not answer")]
+    WarmUp {
+        /// The task.
+        task: TaskName,
+        /// What went wrong.
+        source: model::Error,
+    },
+    /// The operating system gave no thread, or it died.
+    #[error("could not start the model thread")]
+    Thread(#[from] std::io::Error),
+    /// The thread ended before it was ready.
+    #[error("model thread ended while it loaded the models")]
+    ThreadEnded,
+}
+
+fn names(tasks: &[TaskName]) -> String {
+    tasks.iter().map(TaskName::as_str).collect::<Vec<_>>().join(", ")
+}

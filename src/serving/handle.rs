@@ -1,0 +1,100 @@
+//! The side callers see.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time;
+use tracing::Span;
+
+use crate::domain::{Candidate, ModelVersionId, TaskName};
+use crate::serving::catalog::Catalog;
+use crate::serving::job::{Job, Scored};
+use crate::serving::queue::Queue;
+use crate::serving::{Answer, Error, Target, Timings};
+
+/// Asks the model thread. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    catalog: Arc<Catalog>,
+    queue: Arc<Queue>,
+    max_batch: usize,
+}
+
+impl Handle {
+    pub(in crate::serving) fn new(catalog: Catalog, queue: Arc<Queue>, max_batch: usize) -> Self {
+        Self { catalog: Arc::new(catalog), queue, max_batch }
+    }
+
+    /// The task of that name, or the only one that is served, with the version asked for, or the
+    /// current one.
+    ///
+    /// # Errors
+    /// When there is no such task, no such version of it, or no name where one is needed.
+    pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
+        self.catalog.target(task, version)
+    }
+
+    /// The scores of `candidates`, in order, all by the version of `target`. A future that is dropped
+    /// takes back what the model has not yet begun.
+    ///
+    /// # Errors
+    /// When the queue is full, the deadline passes, the service stops or the model fails: then none of
+    /// the candidates has an answer.
+    pub async fn predict(
+        &self,
+        target: &Target,
+        candidates: Vec<Candidate>,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, Error> {
+        let n_candidates = candidates.len();
+        let queued = Instant::now();
+        let (jobs, replies): (Vec<_>, Vec<_>) = (self.parts(candidates).into_iter())
+            .map(|candidates| {
+                let (reply, answer) = oneshot::channel();
+                (Job { target: target.clone(), candidates, deadline, reply, span: Span::current() }, answer)
+            })
+            .unzip();
+        self.queue.push(jobs)?;
+
+        let parts = collect(replies);
+        let parts = match deadline {
+            Some(deadline) => {
+                time::timeout_at(deadline.into(), parts).await.map_err(|_| Error::DeadlineExceeded)??
+            }
+            None => parts.await?,
+        };
+        let first_taken_up = parts.iter().map(|part| part.taken_up).min().unwrap_or(queued);
+        let timings = Timings {
+            queue: first_taken_up.duration_since(queued),
+            compute: parts.iter().map(|part| part.compute).sum::<Duration>(),
+        };
+        let mut predictions = Vec::with_capacity(n_candidates);
+        predictions.extend(parts.into_iter().flat_map(|part| part.predictions));
+        Ok(Answer { version: target.version.clone(), predictions, timings })
+    }
+
+    /// Splits a call so that each part fits into a batch, and none keeps the device from other tasks for
+    /// longer than a batch.
+    fn parts(&self, mut candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+        let mut parts = Vec::with_capacity(candidates.len().div_ceil(self.max_batch));
+        while candidates.len() > self.max_batch {
+            let rest = candidates.split_off(self.max_batch);
+            parts.push(candidates);
+            candidates = rest;
+        }
+        if !candidates.is_empty() {
+            parts.push(candidates);
+        }
+        parts
+    }
+}
+
+async fn collect(replies: Vec<oneshot::Receiver<Result<Scored, Error>>>) -> Result<Vec<Scored>, Error> {
+    let mut parts = Vec::with_capacity(replies.len());
+    for reply in replies {
+        // A job is only dropped unanswered when the model thread ends with it.
+        parts.push(reply.await.map_err(|_| Error::Stopping)??);
+    }
+    Ok(parts)
+}

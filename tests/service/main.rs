@@ -1,0 +1,11 @@
+//! What the service promises, tried by speaking gRPC to it and by running the binary.
+
+mod app;
+mod checkpoints;
+mod command_line;
+mod limits;
+mod predict;
+mod protocol;
+mod refusals;
+mod search_spaces;
+mod shutdown;
