@@ -1,10 +1,13 @@
 //! The command line: one file for each subcommand.
 
 mod canonicalize;
+mod evaluate;
 mod lines;
 mod output;
 mod predict;
+mod rows;
 mod serve;
+mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -30,6 +33,10 @@ pub enum Command {
     Serve(app::Config),
     /// Score architectures, on a server or right here.
     Predict(predict::Args),
+    /// Train a predictor on a table of architectures and what was measured of them.
+    Train(train::Args),
+    /// Judge a predictor by a table of architectures and what was measured of them.
+    Evaluate(evaluate::Args),
     /// Print a canonical id for each architecture: the same for those that compute the same thing.
     Canonicalize(canonicalize::Args),
 }
@@ -43,6 +50,8 @@ impl Command {
         let outcome = match self {
             Self::Serve(config) => serve::run(config).map(|()| Outcome::Complete),
             Self::Predict(args) => predict::run(&args),
+            Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
+            Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
         };
         match outcome {

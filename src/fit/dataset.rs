@@ -134,6 +134,12 @@ impl Dataset {
         Ok(Self { space: space.clone(), unit, targets: columns.targets.clone(), examples })
     }
 
+    /// A dataset without examples.
+    #[must_use]
+    pub fn empty(space: &Arc<SearchSpace>, targets: &[Target], unit: Unit) -> Self {
+        Self { space: space.clone(), unit, targets: targets.to_vec(), examples: Vec::new() }
+    }
+
     /// The same dataset with only the examples that `keep` wants.
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(&Example) -> bool) -> Self {

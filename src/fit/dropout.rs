@@ -23,6 +23,7 @@ impl Dropout for SeededDropout<'_> {
         let threshold = (self.probability * f64::from(u32::MAX)) as u32;
         let mut draw = || if self.rng.random::<u32>() < threshold { 0.0 } else { kept };
         let mask: Vec<f32> = (0..xs.elem_count()).map(|_| draw()).collect();
-        xs * Tensor::from_vec(mask, xs.shape(), xs.device())?.to_dtype(xs.dtype())?
+        let mask = Tensor::from_vec(mask, xs.shape(), xs.device())?.to_dtype(xs.dtype())?;
+        xs * mask
     }
 }

@@ -13,15 +13,15 @@ use sha2::{Digest, Sha256};
 use crate::domain::{Budget, Unit};
 use crate::fit::adam::Adam;
 use crate::fit::config::{FitConfig, Loss, Pairs};
-use crate::fit::dataset::{Dataset, Example};
+use crate::fit::dataset::{Dataset, Example, Target};
 use crate::fit::dropout::SeededDropout;
 use crate::fit::loss::{mean_squared_error, pair_indices, pairs, pairwise_hinge};
 use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Calibration, Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, HoldoutRule, Input, InputError,
-    Member, Network, NoDropout, Padding, PredictorKind, StepHead, Variables, constants,
+    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, Network, NoDropout,
+    Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
 };
 
 /// Why a predictor cannot be trained.
@@ -64,6 +64,15 @@ pub enum FitError {
     /// The result is no checkpoint.
     #[error("could not make a checkpoint")]
     Checkpoint(#[from] CheckpointError),
+    /// Labels that do not rise with the scores.
+    #[error("labels do not rise with out-of-fold scores: there are too few, or they cannot be predicted")]
+    NoCalibration,
+    /// Architectures that cannot be scored.
+    #[error("could not score")]
+    Score(#[from] crate::model::Error),
+    /// A state that cannot be stored.
+    #[error("could not store the state of the run")]
+    Store(#[from] std::io::Error),
     /// A tensor operation failed.
     #[error("could not compute")]
     Tensor(#[from] candle_core::Error),
@@ -78,19 +87,6 @@ pub struct Epoch {
     pub loss: f64,
     /// Of the scores the examples had in the epoch's steps, against the last target.
     pub kendall_tau: Option<f64>,
-}
-
-/// What a checkpoint says beyond what was trained.
-#[derive(Clone, Debug, Default)]
-pub struct Provenance {
-    /// Task trained for.
-    pub task: Option<String>,
-    /// The rule by which its holdout was kept back.
-    pub holdout: Option<HoldoutRule>,
-    /// One for each target, or none at all.
-    pub calibrations: Vec<Calibration>,
-    /// What was measured.
-    pub report: serde_json::Value,
 }
 
 /// A training run in progress. The same configuration, dataset and seed give the same predictor.
@@ -205,31 +201,29 @@ impl<'a> Trainer<'a> {
         Ok(Epoch { number, loss, kendall_tau: self.training_tau(&order, &scores) })
     }
 
-    /// The predictor as it is now.
+    /// The predictor as it is now, uncalibrated.
     ///
     /// # Errors
-    /// When a tensor cannot be copied, or the provenance does not fit the model.
-    pub fn checkpoint(&self, provenance: Provenance) -> Result<Checkpoint, FitError> {
+    /// When a tensor cannot be copied.
+    pub fn checkpoint(&self) -> Result<Checkpoint, FitError> {
         let cfg = &self.config.model;
-        let mut calibrations = provenance.calibrations.into_iter();
-        let steps = scored_steps(self.dataset.targets.len(), cfg.n_steps).zip(&self.dataset.targets);
+        let targets = &self.dataset.targets;
+        let budget = |target: &Target| target.budget.map(|Budget(epochs)| epochs);
+        let steps = scored_steps(targets.len(), cfg.n_steps)
+            .zip(targets)
+            .map(|(step, target)| StepHead { step, budget: budget(target), calibration: None });
         let header = Header {
             format_version: FORMAT_VERSION,
             predictor_kind: PredictorKind::TaGates,
             members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
             model: cfg.clone(),
             space: self.dataset.space.name.clone(),
-            task: provenance.task,
-            steps: steps
-                .map(|(step, target)| StepHead {
-                    step,
-                    budget: target.budget.map(|Budget(epochs)| epochs),
-                    calibration: calibrations.next(),
-                })
-                .collect(),
-            holdout: provenance.holdout,
+            task: None,
+            steps: steps.collect(),
+            trained_on: SeenClasses::new(self.dataset.examples.iter().map(|example| &example.class)),
+            holdout: None,
             training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
-            report: provenance.report,
+            report: serde_json::Value::Null,
         };
         let mut tensors = tensors(&self.variables);
         tensors.extend(constants::tensors(cfg, &self.dataset.space)?);

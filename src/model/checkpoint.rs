@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::config::ConfigError;
-use crate::model::{Calibration, ModelConfig, tensor_file};
+use crate::model::{Calibration, ModelConfig, SeenClasses, tensor_file};
 
 /// The version of the header this binary writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -42,6 +42,8 @@ pub struct Header {
     pub task: Option<String>,
     /// The scored time steps, ascending, the final one last.
     pub steps: Vec<StepHead>,
+    /// The classes of the architectures it was trained on.
+    pub trained_on: SeenClasses,
     /// The rule by which architectures were kept back from training, where there was one.
     pub holdout: Option<HoldoutRule>,
     /// The whole configuration of the training, as the trainer wrote it.
@@ -174,6 +176,14 @@ impl Checkpoint {
             return Err(CheckpointError::TooLarge { size_bytes });
         }
         Self::from_bytes(&fs::read(path)?)
+    }
+
+    /// The same tensors under another header.
+    ///
+    /// # Errors
+    /// When the header does not describe them, or could not be read back.
+    pub fn with_header(&self, header: &Header) -> Result<Self, CheckpointError> {
+        Self::new(header, &self.tensors(&Device::Cpu)?.into_iter().collect())
     }
 
     /// What the file says of itself.

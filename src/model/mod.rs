@@ -13,6 +13,7 @@ mod initial;
 mod input;
 mod layers;
 mod network;
+mod seen;
 mod ta_gates;
 pub(crate) mod tensor_file;
 mod threads;
@@ -23,10 +24,11 @@ pub use checkpoint::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind, StepHead,
 };
 pub use config::{ConfigError, ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
-pub use graph_batch::{Edges, GraphBatch, Noise, Padding};
+pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding};
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};
 pub use network::Network;
-pub use threads::{scores_in_parallel, single_threaded};
+pub use seen::{SeenClasses, SeenClassesError};
+pub use threads::{SINGLE_THREADED, scores_in_parallel};
 pub use trained::{Error, Model};

@@ -6,7 +6,7 @@ use crate::space::{Architecture, Cell, CellShape, Edge, OperationIndex, Placemen
 
 /// Edges of a cell at most, parallel ones counted: more than a complete graph of the largest cell
 /// needs, few enough for canonical forms to stay small.
-const MAX_EDGES: usize = 256;
+const MAX_EDGES: usize = 128;
 
 /// Why a graph is no architecture of its space.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -156,8 +156,8 @@ mod tests {
                 "cells[0].edges[2].source: node 3 is not earlier than the target 2",
             ),
             (
-                refusal(|cells| cells[0].edges = vec![cells[0].edges[0]; 257]),
-                "cells[0].edges: 257 edges are more than 256",
+                refusal(|cells| cells[0].edges = vec![cells[0].edges[0]; 129]),
+                "cells[0].edges: 129 edges are more than 128",
             ),
             (
                 refusal(|cells| cells[0].edges.swap(1, 2)),

@@ -7,7 +7,7 @@
 //! 2014). So the search is exact, and short for graphs full of look-alikes as well.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::form::Vertex;
 
@@ -19,11 +19,12 @@ type Colour = usize;
 /// Vertices come numbered such that none reads a later one; apart from that their numbering makes no
 /// difference to [`reorder`]'s outcome.
 pub(super) fn canonical_order(vertices: &[Vertex]) -> Vec<usize> {
-    let mut search = Search { vertices, readers: readers(vertices), best: None, symmetries: Vec::new() };
-    let depths = depths(vertices);
-    let colours =
-        ranks(&vertices.iter().zip(depths).map(|(vertex, depth)| (depth, vertex.label)).collect::<Vec<_>>());
-    search.descend(&mut Vec::new(), &colours);
+    let readers = readers(vertices);
+    let symmetries = swaps_of_twins(vertices, &readers);
+    let mut search = Search { vertices, readers, best: None, symmetries };
+    let keys: Vec<_> =
+        vertices.iter().zip(depths(vertices)).map(|(vertex, depth)| (depth, vertex.label)).collect();
+    search.descend(&mut Vec::new(), &ranks(&keys));
     search.best.expect("the search ends in at least one order").order
 }
 
@@ -69,6 +70,19 @@ fn readers(vertices: &[Vertex]) -> Vec<Vec<(usize, u64)>> {
     readers
 }
 
+/// The symmetries that are seen without a search: vertices that read the same and are read by the
+/// same, as operations on parallel edges, can change places.
+fn swaps_of_twins(vertices: &[Vertex], readers: &[Vec<(usize, u64)>]) -> Vec<Vec<usize>> {
+    let mut last_twin = HashMap::new();
+    let swap_with_last = |(vertex, twin)| {
+        let other = last_twin.insert(twin, vertex)?;
+        let mut swap: Vec<_> = (0..vertices.len()).collect();
+        swap.swap(vertex, other);
+        Some(swap)
+    };
+    vertices.iter().zip(readers).enumerate().filter_map(swap_with_last).collect()
+}
+
 /// The rank of each key among the distinct ones.
 fn ranks<K: Ord>(keys: &[K]) -> Vec<usize> {
     let mut distinct: Vec<_> = keys.iter().collect();
@@ -103,8 +117,9 @@ impl Search<'_> {
             return self.arrive(path, &colours);
         }
         let mut tried = Vec::new();
+        let mut is_settled = vec![false; self.vertices.len()];
         for vertex in alike {
-            if self.orbit(&tried, path).contains(&vertex) {
+            if is_settled[vertex] {
                 continue;
             }
             path.push(vertex);
@@ -114,6 +129,7 @@ impl Search<'_> {
                 return resume_at;
             }
             tried.push(vertex);
+            is_settled = self.orbit(&tried, path);
         }
         path.len()
     }
@@ -123,14 +139,10 @@ impl Search<'_> {
     fn refine(&self, colours: &[Colour]) -> Vec<Colour> {
         let mut colours = colours.to_vec();
         loop {
-            let seen = |neighbours: &mut dyn Iterator<Item = (usize, u64)>| {
-                let mut seen: Vec<_> = neighbours.map(|(vertex, times)| (colours[vertex], times)).collect();
-                seen.sort_unstable();
-                seen
-            };
             let signature = |vertex: usize| {
-                let read = seen(&mut self.vertices[vertex].sum.iter().map(|(&term, &times)| (term, times)));
-                (colours[vertex], read, seen(&mut self.readers[vertex].iter().copied()))
+                let terms = self.vertices[vertex].sum.iter().map(|(&term, &times)| (term, times));
+                let readers = self.readers[vertex].iter().copied();
+                (colours[vertex], seen_colours(terms, &colours), seen_colours(readers, &colours))
             };
             let finer = ranks(&(0..colours.len()).map(signature).collect::<Vec<_>>());
             if finer == colours {
@@ -161,27 +173,28 @@ impl Search<'_> {
         path.len()
     }
 
-    /// The vertices that `tried` ones can be mapped to by the known symmetries that leave `path` in
+    /// Which vertices the `tried` ones can be mapped to by the known symmetries that leave `path` in
     /// place.
-    fn orbit(&self, tried: &[usize], path: &[usize]) -> Vec<usize> {
-        let fixing: Vec<_> = self
-            .symmetries
-            .iter()
-            .filter(|symmetry| path.iter().all(|&vertex| symmetry[vertex] == vertex))
-            .collect();
-        let mut orbit = tried.to_vec();
-        let mut next = 0;
-        while next < orbit.len() {
-            for symmetry in &fixing {
-                let image = symmetry[orbit[next]];
-                if !orbit.contains(&image) {
-                    orbit.push(image);
-                }
+    fn orbit(&self, tried: &[usize], path: &[usize]) -> Vec<bool> {
+        let fixes_path = |symmetry: &&Vec<usize>| path.iter().all(|&vertex| symmetry[vertex] == vertex);
+        let symmetries: Vec<_> = self.symmetries.iter().filter(fixes_path).collect();
+        let mut is_reached = vec![false; self.vertices.len()];
+        let mut reached = tried.to_vec();
+        while let Some(vertex) = reached.pop() {
+            if !is_reached[vertex] {
+                is_reached[vertex] = true;
+                reached.extend(symmetries.iter().map(|symmetry| symmetry[vertex]));
             }
-            next += 1;
         }
-        orbit
+        is_reached
     }
+}
+
+/// The colours of neighbours, and how many times each is met, in an order that forgets the numbers.
+fn seen_colours(neighbours: impl Iterator<Item = (usize, u64)>, colours: &[Colour]) -> Vec<(Colour, u64)> {
+    let mut seen: Vec<_> = neighbours.map(|(vertex, times)| (colours[vertex], times)).collect();
+    seen.sort_unstable();
+    seen
 }
 
 /// The vertices of the first colour that several share; none when all are told apart.

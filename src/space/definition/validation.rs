@@ -14,7 +14,7 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_DESCRIPTION_BYTES: usize = 1_000;
 
 /// Nodes of a cell. With the bound on edges it keeps every multiplicity of a canonical form, at
-/// most `(256 / 15)^15`, inside a `u64`.
+/// most `(128 / 15)^15`, inside a `u64`.
 const MAX_NODES: usize = 16;
 
 /// Why a definition describes no search space.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use crate::space::OperationIndex;
 use crate::space::canonical::form::{Label, Vertex};
 use crate::space::canonical::labelling::{canonical_order, reorder};
@@ -45,10 +47,25 @@ fn graphs_that_look_alike_from_every_vertex_are_told_apart() {
     assert_ne!(canonical(&ring), canonical(&two_rings));
 }
 
-/// 40 interchangeable chains have 40! orders that look the same.
+/// 40 interchangeable chains have 40! orders that look the same, 128 parallel operations 128!.
 #[test]
 fn many_interchangeable_parts_are_no_burden() {
     let chains = graph(&[vec![vec![0]; 40], (1..=40).map(|vertex| vec![vertex]).collect()]);
     let crossed = graph(&[vec![vec![0]; 40], (1..=40).rev().map(|vertex| vec![vertex]).collect()]);
     assert_eq!(canonical(&chains), canonical(&crossed));
+    let parallel = graph(&[vec![vec![0]; 128]]);
+    assert_eq!(canonical(&parallel), parallel);
+}
+
+proptest! {
+    #[test]
+    fn every_numbering_of_a_symmetric_graph_has_one_canonical_form(
+        pairs in prop::array::uniform6((1_usize..7, 1_usize..7)),
+        numbers in Just([1, 2, 3, 4, 5, 6]).prop_shuffle(),
+        order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
+    ) {
+        let number = |vertex: usize| numbers[vertex - 1];
+        let renumbered = order.map(|place| (number(pairs[place].1), number(pairs[place].0)));
+        prop_assert_eq!(canonical(&read_in_pairs(pairs)), canonical(&read_in_pairs(renumbered)));
+    }
 }

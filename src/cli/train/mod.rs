@@ -1,0 +1,185 @@
+//! `tagates train`
+
+mod progress;
+mod report;
+
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Context, anyhow, bail};
+
+use crate::background::shutdown;
+use crate::cli::rows::{RowArgs, condition, known_space};
+use crate::cli::train::progress::{Progress, RunStates};
+use crate::cli::train::report::Report;
+use crate::domain::{Holdout, Task, TaskName};
+use crate::fit::{Dataset, FitConfig, Plan, Target};
+use crate::model::{Checkpoint, HoldoutRule};
+
+/// What to train on, how, and where the checkpoint goes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    rows: RowArgs,
+    /// Column of labels.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "budgets", conflicts_with = "budgets")]
+    target: Option<String>,
+    /// Columns of labels after ascending training budgets, one time step each; a number at the end of a
+    /// name, as in acc_200, is the budget in epochs.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    budgets: Vec<String>,
+    /// Search space of the architectures.
+    #[arg(long, default_value = "nasbench201")]
+    space: String,
+    /// Train for this task: its holdout is kept back and reported on.
+    #[arg(long)]
+    task: Option<String>,
+    /// Configuration: the name of a built-in one, or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "nasbench201")]
+    config: String,
+    /// All chance comes from here: the same command writes the same file.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Calibrate scores to the unit of the labels on so many folds; without, they mean order only.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=100))]
+    folds: Option<u16>,
+    /// Report the rank correlation on these rows over the last five epochs.
+    #[arg(long, value_name = "COLUMN=TEXT", value_parser = condition)]
+    validate: Option<(String, String)>,
+    /// Where the checkpoint goes. An interrupted training leaves FILE.partial, which the same command
+    /// goes on from.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Training runs side by side, one thread each.
+    #[arg(long, value_name = "N", default_value_t = available_threads())]
+    threads: NonZero<usize>,
+}
+
+fn available_threads() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// Trains, and prints what came of it. Ctrl-C stops after the current epoch.
+///
+/// # Errors
+/// When the data, the configuration or an earlier partial training cannot be used, training fails, or it
+/// was interrupted.
+pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not listen for signals")?;
+    runtime.block_on(async {
+        let training = tokio::task::spawn_blocking({
+            let stop = stop.clone();
+            move || train(&args, &stop)
+        });
+        let stopping = shutdown::signal().context("could not listen for signals")?;
+        tokio::pin!(training);
+        tokio::select! {
+            trained = &mut training => trained,
+            () = stopping => {
+                eprintln!("stopping after this epoch");
+                stop.store(true, Ordering::Relaxed);
+                training.await
+            }
+        }
+        .context("training died")?
+    })
+}
+
+fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
+    let config = configuration(&args.config)?;
+    let space = known_space(&args.space)?;
+    let task = args.task.as_deref().map(known_task).transpose()?;
+    let targets = targets(args, task.as_ref())?;
+    let rows = args.rows.read(&space, &targets)?;
+    let (dataset, holdout) = match &task {
+        Some(task) if task.space.name != space.name => {
+            bail!("task {} is of space {}, not {} (--task, --space)", task.name, task.space.name, space.name)
+        }
+        Some(task) => rows.split(&task.holdout),
+        None => (rows, Dataset::empty(&space, &targets, args.rows.unit())),
+    };
+    let validation = match &args.validate {
+        Some(condition) => Some(args.rows.read_where(&space, &targets, std::slice::from_ref(condition))?),
+        None => None,
+    };
+
+    let states = RunStates::new(&args.out);
+    let progress = Progress::new(&config, states, validation.as_ref(), stop);
+    let plan = Plan {
+        config: &config,
+        dataset: &dataset,
+        seed: args.seed,
+        n_folds: args.folds.map(usize::from),
+        n_threads: args.threads,
+    };
+    let Some(checkpoint) = plan.fit(&progress)? else {
+        bail!("interrupted; the same command goes on from {}", progress.states().directory().display());
+    };
+    let report = Report::new(&checkpoint, &dataset, &holdout, &progress, args.threads)?;
+    let checkpoint = described(&checkpoint, task.as_ref(), &report)?;
+    write(&args.out, &checkpoint)?;
+    progress.states().remove()?;
+    println!("{report}");
+    println!("wrote {}, {} bytes", args.out.display(), checkpoint.as_bytes().len());
+    Ok(())
+}
+
+/// The named configuration, or the one in a file.
+fn configuration(name: &str) -> anyhow::Result<FitConfig> {
+    if let Some(config) = FitConfig::named(name) {
+        return Ok(config);
+    }
+    let text = fs::read_to_string(name).with_context(|| {
+        let names: Vec<_> = FitConfig::names().collect();
+        format!("{name:?} is neither a built-in configuration ({}) nor a file that can be read (--config)", names.join(", "))
+    })?;
+    FitConfig::parse(&text).with_context(|| format!("could not use {name} (--config)"))
+}
+
+fn known_task(name: &str) -> anyhow::Result<Task> {
+    let name = TaskName::new(name).context("--task")?;
+    Task::builtin(&name).ok_or_else(|| anyhow!("task {name} is not known (--task)"))
+}
+
+/// The columns of labels, with the budgets of the task where there is one.
+fn targets(args: &Args, task: Option<&Task>) -> anyhow::Result<Vec<Target>> {
+    let columns = if args.budgets.is_empty() { args.target.as_slice() } else { &args.budgets };
+    let targets: Vec<Target> = columns.iter().map(|column| Target::of_column(column)).collect();
+    if !targets.is_sorted_by_key(|target| target.budget) {
+        bail!("budgets do not ascend (--budgets)");
+    }
+    if let Some(task) = task {
+        let budgets: Vec<_> = targets.iter().filter_map(|target| target.budget).collect();
+        if budgets != task.budgets {
+            bail!("task {} has budgets {:?}, the columns have {budgets:?} (--budgets)", task.name, task.budgets);
+        }
+    }
+    Ok(targets)
+}
+
+/// The checkpoint with what it was trained for and how it does.
+fn described(checkpoint: &Checkpoint, task: Option<&Task>, report: &Report) -> anyhow::Result<Checkpoint> {
+    let rule = |holdout: &Holdout| HoldoutRule { salt: holdout.salt().to_owned(), share: holdout.share() };
+    let mut header = checkpoint.header().clone();
+    header.task = task.map(|task| task.name.to_string());
+    header.holdout = task.map(|task| rule(&task.holdout));
+    header.report = serde_json::to_value(report).context("could not write the report")?;
+    checkpoint.with_header(&header).context("could not describe the checkpoint")
+}
+
+/// Writes the whole file or nothing.
+fn write(path: &Path, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    fs::write(&unfinished, checkpoint.as_bytes())
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("could not write {} (--out)", path.display()))
+}

@@ -1,0 +1,171 @@
+//! One whole fit: the predictor on all examples and, to calibrate it, one more for each fold that is
+//! left out. All of them are training runs that can be watched, stopped and resumed.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use candle_core::Device;
+
+use crate::fit::calibrate::{REFERENCE_SIZE, ReferenceScores, calibration, fold_of};
+use crate::fit::config::FitConfig;
+use crate::fit::dataset::{Dataset, Example};
+use crate::fit::trainer::{Epoch, FitError, Trainer};
+use crate::model::{Calibration, Checkpoint, Input, Model, scores_in_parallel};
+use crate::space::Architecture;
+
+/// What is to be fitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The model and how it is trained.
+    pub config: &'a FitConfig,
+    /// What it is trained on.
+    pub dataset: &'a Dataset,
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// Folds for the calibration, 2 or more; without, scores mean order only.
+    pub n_folds: Option<usize>,
+    /// Training runs side by side, one thread each.
+    pub n_threads: NonZero<usize>,
+}
+
+/// One training run of a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Run {
+    /// On all examples: its predictor is the result.
+    Full,
+    /// On all but one fold, from 0.
+    WithoutFold(usize),
+}
+
+/// Watches a fit and keeps the states of its runs. Called from several threads.
+pub trait Observer: Sync {
+    /// The state of `run` stored earlier, to go on from.
+    fn stored_state(&self, run: Run) -> Option<Vec<u8>>;
+
+    /// Stores the state of `run`, which is finished or about to stop.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    fn store_state(&self, run: Run, state: &[u8]) -> std::io::Result<()>;
+
+    /// Learns that `run` has made an epoch, and decides whether it goes on.
+    ///
+    /// # Errors
+    /// When the fit is to fail.
+    fn epoch_done(&self, run: Run, trainer: &Trainer<'_>, epoch: &Epoch) -> Result<ControlFlow<()>, FitError>;
+}
+
+impl Plan<'_> {
+    /// Trains and calibrates. `None` where the observer stopped a run.
+    ///
+    /// # Errors
+    /// When a run fails, or labels do not rise with the scores and so cannot calibrate them.
+    pub fn fit(&self, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
+        let folds = (0..self.n_folds.unwrap_or(0)).map(Run::WithoutFold);
+        let runs: Vec<(Run, Dataset)> =
+            std::iter::once(Run::Full).chain(folds).map(|run| (run, self.examples_of(run))).collect();
+        let Some(checkpoints) = self.train(&runs, observer)? else { return Ok(None) };
+        let (checkpoint, folds) = checkpoints.split_first().expect("the full run is always there");
+        if folds.is_empty() {
+            return Ok(Some(checkpoint.clone()));
+        }
+        let mut header = checkpoint.header().clone();
+        for (head, calibration) in header.steps.iter_mut().zip(self.calibrations(checkpoint, folds)?) {
+            head.calibration = Some(calibration);
+        }
+        Ok(Some(checkpoint.with_header(&header)?))
+    }
+
+    fn is_left_out(&self, example: &Example, fold: usize) -> bool {
+        self.n_folds.is_some_and(|n_folds| fold_of(&example.class, n_folds, self.seed) == fold)
+    }
+
+    fn examples_of(&self, run: Run) -> Dataset {
+        match run {
+            Run::Full => self.dataset.clone(),
+            Run::WithoutFold(fold) => self.dataset.filtered(|example| !self.is_left_out(example, fold)),
+        }
+    }
+
+    /// The predictors of all runs in their order, trained side by side.
+    fn train(&self, runs: &[(Run, Dataset)], observer: &dyn Observer) -> Result<Option<Vec<Checkpoint>>, FitError> {
+        let next = AtomicUsize::new(0);
+        let next_run = || {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            runs.get(index).map(|(run, dataset)| (index, *run, dataset))
+        };
+        let work = || {
+            std::iter::from_fn(next_run)
+                .map(|(index, run, dataset)| Ok((index, self.train_one(run, dataset, observer)?)))
+                .collect::<Result<Vec<_>, FitError>>()
+        };
+        let mut trained = thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..self.n_threads.get().min(runs.len())).map(|_| scope.spawn(work)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("training does not panic"))
+                .collect::<Result<Vec<_>, _>>()
+        })?
+        .concat();
+        trained.sort_by_key(|(index, _)| *index);
+        Ok(trained.into_iter().map(|(_, checkpoint)| checkpoint).collect())
+    }
+
+    fn train_one(&self, run: Run, dataset: &Dataset, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
+        let mut trainer = match observer.stored_state(run) {
+            Some(state) => Trainer::resumed(self.config, dataset, self.seed, &state)?,
+            None => Trainer::new(self.config, dataset, self.seed)?,
+        };
+        while !trainer.is_done() {
+            let epoch = trainer.run_epoch()?;
+            if observer.epoch_done(run, &trainer, &epoch)?.is_break() {
+                observer.store_state(run, &trainer.state()?)?;
+                return Ok(None);
+            }
+        }
+        observer.store_state(run, &trainer.state()?)?;
+        Ok(Some(trainer.checkpoint()?))
+    }
+
+    /// One calibration for each target.
+    fn calibrations(&self, full: &Checkpoint, folds: &[Checkpoint]) -> Result<Vec<Calibration>, FitError> {
+        let reference = self.dataset.space.sample(REFERENCE_SIZE, 0);
+        let full = Model::load(full, &Device::Cpu)?;
+        let full_scores = self.reference_scores(&full, &reference)?;
+
+        let n_targets = self.dataset.targets.len();
+        let mut points = vec![Vec::new(); n_targets];
+        for (fold, checkpoint) in folds.iter().enumerate() {
+            let model = Model::load(checkpoint, &Device::Cpu)?;
+            let fold_scores = self.reference_scores(&model, &reference)?;
+            let left_out = self.dataset.filtered(|example| self.is_left_out(example, fold));
+            let inputs: Vec<Input<'_>> = left_out.examples.iter().map(Example::input).collect();
+            let scores = scores_in_parallel(&model, &inputs, self.n_threads)?;
+            for (example, scores) in left_out.examples.iter().zip(scores) {
+                for target in 0..n_targets {
+                    if let Some(label) = example.labels[target] {
+                        points[target].push((fold_scores[target].position(scores[target]), label));
+                    }
+                }
+            }
+        }
+        points
+            .into_iter()
+            .zip(&full_scores)
+            .map(|(points, full_scores)| {
+                calibration(points, full_scores, self.dataset).ok_or(FitError::NoCalibration)
+            })
+            .collect()
+    }
+
+    /// The scores of a model for the sample of the space, for each target.
+    fn reference_scores(&self, model: &Model, reference: &[Architecture]) -> Result<Vec<ReferenceScores>, FitError> {
+        let inputs: Vec<Input<'_>> = reference.iter().map(Input::from).collect();
+        let scores = scores_in_parallel(model, &inputs, self.n_threads)?;
+        let of_target = |target: usize| ReferenceScores::new(scores.iter().map(|row| row[target]).collect());
+        Ok((0..self.dataset.targets.len()).map(of_target).collect())
+    }
+}
