@@ -3,25 +3,39 @@
 use candle_core::{DType, Device, Tensor};
 use tagates::domain::TaskName;
 use tagates::model::{
-    Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind, StepHead,
-    SymmetryBreaking, Variables, constants,
+    Calibration, Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind,
+    SeenClasses, StepHead, SymmetryBreaking, Variables, constants,
 };
 use tagates::space;
 use tempfile::NamedTempFile;
 
-/// Scores once, in no unit, and says which task it is of.
+const TASK: Option<&str> = Some(TaskName::NASBENCH201_CIFAR10);
+
+/// Scores in percent for budgets 12 and 200.
+pub fn with_budgets() -> NamedTempFile {
+    let calibration =
+        Calibration::new(vec![(-1.0, 30.0), (1.0, 90.0)], (0.0, 100.0)).expect("increasing knots");
+    let head = |step, budget| StepHead { step, budget: Some(budget), calibration: Some(calibration.clone()) };
+    write(TASK, small(SymmetryBreaking::None), vec![head(1, 12), head(2, 200)])
+}
+
+/// Scores once, in no unit.
 pub fn of_one_step() -> NamedTempFile {
-    write(Some(TaskName::NASBENCH201_CIFAR10), small(SymmetryBreaking::None))
+    write(TASK, small(SymmetryBreaking::None), vec![final_rank()])
 }
 
 /// Names no task.
 pub fn without_task() -> NamedTempFile {
-    write(None, small(SymmetryBreaking::None))
+    write(None, small(SymmetryBreaking::None), vec![final_rank()])
 }
 
 /// Needs two saliency metrics for each operation.
 pub fn needing_saliencies() -> NamedTempFile {
-    write(Some(TaskName::NASBENCH201_CIFAR10), small(SymmetryBreaking::Add { n_metrics: 2, beta: 0.1 }))
+    write(TASK, small(SymmetryBreaking::Add { n_metrics: 2, beta: 0.1 }), vec![final_rank()])
+}
+
+fn final_rank() -> StepHead {
+    StepHead { step: 2, budget: None, calibration: None }
 }
 
 fn small(symmetry_breaking: SymmetryBreaking) -> ModelConfig {
@@ -40,17 +54,18 @@ fn small(symmetry_breaking: SymmetryBreaking) -> ModelConfig {
     }
 }
 
-fn write(task: Option<&str>, cfg: ModelConfig) -> NamedTempFile {
+fn write(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), untrained(task, cfg).as_bytes()).expect("a writable file");
+    std::fs::write(file.path(), untrained(task, cfg, steps).as_bytes()).expect("a writable file");
     file
 }
 
-fn untrained(task: Option<&str>, cfg: ModelConfig) -> Checkpoint {
+fn untrained(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> Checkpoint {
     let space = space::nasbench201();
     let variables = Variables::new(1);
     let vb = variables.builder(DType::F32, &Device::Cpu);
-    Network::new(&cfg, space.operations.len(), &[cfg.n_steps], &vb).expect("a network of this shape");
+    let scored: Vec<_> = steps.iter().map(|head| head.step).collect();
+    Network::new(&cfg, space.operations.len(), &scored, &vb).expect("a network of this shape");
     let mut tensors = constants::tensors(&cfg, &space).expect("constants of this shape");
     tensors.extend(variables.by_name().into_iter().map(|(name, var)| (name, Tensor::clone(&var))));
     let header = Header {
@@ -59,8 +74,9 @@ fn untrained(task: Option<&str>, cfg: ModelConfig) -> Checkpoint {
         members: vec![Member { tensor_prefix: String::new(), seed: 1 }],
         space: space.name.clone(),
         task: task.map(Into::into),
-        steps: vec![StepHead { step: cfg.n_steps, budget: None, calibration: None }],
+        steps,
         model: cfg,
+        trained_on: SeenClasses::new([]),
         holdout: None,
         training: serde_json::Value::Null,
         report: serde_json::Value::Null,

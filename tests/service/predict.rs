@@ -65,7 +65,8 @@ async fn a_graph_scores_as_its_text_does() {
 
 #[tokio::test]
 async fn anytime_scores_each_budget_and_ends_with_what_predict_says() {
-    let app = TestApp::spawn().await;
+    let checkpoint = checkpoints::with_budgets();
+    let app = TestApp::spawn_with_checkpoint(checkpoint.path()).await;
     let architectures = sample(10);
     let request = pb::PredictAnytimeRequest { architectures: architectures.clone(), ..Default::default() };
     let reply = app.predictor().predict_anytime(request).await.expect("an answer").into_inner();
