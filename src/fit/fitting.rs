@@ -12,7 +12,7 @@ use crate::fit::calibrate::{REFERENCE_SIZE, ReferenceScores, calibration, fold_o
 use crate::fit::config::FitConfig;
 use crate::fit::dataset::{Dataset, Example};
 use crate::fit::trainer::{Epoch, FitError, Trainer};
-use crate::model::{Calibration, Checkpoint, Input, Model, scores_in_parallel, single_threaded};
+use crate::model::{Calibration, Checkpoint, Input, Model, scores_in_parallel};
 use crate::space::Architecture;
 
 /// What is to be fitted.
@@ -92,17 +92,14 @@ impl Plan<'_> {
     /// The predictors of all runs in their order, trained side by side.
     fn train(&self, runs: &[(Run, Dataset)], observer: &dyn Observer) -> Result<Option<Vec<Checkpoint>>, FitError> {
         let next = AtomicUsize::new(0);
+        let next_run = || {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            runs.get(index).map(|(run, dataset)| (index, *run, dataset))
+        };
         let work = || {
-            single_threaded(|| {
-                let mut trained = Vec::new();
-                while let Some((index, (run, dataset))) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    runs.get(index).map(|run| (index, run))
-                } {
-                    trained.push((index, self.train_one(*run, dataset, observer)?));
-                }
-                Ok::<_, FitError>(trained)
-            })
+            std::iter::from_fn(next_run)
+                .map(|(index, run, dataset)| Ok((index, self.train_one(run, dataset, observer)?)))
+                .collect::<Result<Vec<_>, FitError>>()
         };
         let mut trained = thread::scope(|scope| {
             let threads: Vec<_> =

@@ -198,10 +198,10 @@ impl Checkpoint {
         &self.bytes
     }
 
-    /// SHA-256 of the file, in hexadecimal digits.
+    /// SHA-256 of the file.
     #[must_use]
-    pub fn digest(&self) -> String {
-        format!("{:x}", Sha256::digest(&self.bytes))
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.bytes).into()
     }
 
     /// All tensors, on `device`.

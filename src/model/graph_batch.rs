@@ -18,47 +18,56 @@ pub struct GraphBatch {
     pub start_row: Tensor,
     /// The output node of each graph: `[n_graphs]`.
     pub output: Tensor,
-    /// Index of the operation of each edge: `[n_edges]`.
+    /// Index of the operation of each gated edge: `[n_gated]`.
     pub operation: Tensor,
-    /// 1 where the operation has trained weights, else 0: `[n_edges, 1]`.
+    /// 1 where the operation has trained weights, else 0: `[n_gated, 1]`.
     pub is_parametrised: Tensor,
-    /// What breaks the symmetry between operations of a kind: saliencies `[n_edges, n_metrics]` or
-    /// noise `[n_edges, operation_dim]`.
+    /// What breaks the symmetry between operations of a kind: saliencies `[n_gated, n_metrics]` or
+    /// noise `[n_gated, operation_dim]`.
     pub symmetry: Option<Tensor>,
-    /// The edges in the direction information flows.
-    pub forward: Edges,
+    /// The way information flows.
+    pub forward: Direction,
     /// The same edges turned round, in the same order.
-    pub backward: Edges,
+    pub backward: Direction,
 }
 
-/// Edges in one direction.
+/// The edges of a batch in one direction.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// Edges with an operation, whose attention gates what they carry.
+    pub gated: Edges,
+    /// Edges that carry everything, whatever the attention says: skips, and a loop at each node where
+    /// information starts in this direction. All other nodes have no self term.
+    pub open: Edges,
+}
+
+/// Where edges leave and enter.
 #[derive(Clone, Debug)]
 pub struct Edges {
     /// The node each edge leaves: `[n_edges]`.
     pub source: Tensor,
     /// The node each edge enters: `[n_edges]`.
     pub target: Tensor,
-    /// 1 where the operation's attention gates the edge, 0 on skips: `[n_edges, 1]`.
-    pub is_gated: Tensor,
-    /// 1 on skips, else 0: `[n_edges, 1]`.
-    pub is_skip: Tensor,
-    /// 1 at nodes that keep their own information, because it starts there: `[n_nodes, 1]`.
-    pub is_residual: Tensor,
 }
 
 /// The rows of all graphs, as they are collected.
 #[derive(Default)]
 struct Rows {
     start_row: Vec<u32>,
-    is_input: Vec<f32>,
-    is_output: Vec<f32>,
-    output: Vec<u32>,
-    source: Vec<u32>,
-    target: Vec<u32>,
+    inputs: Vec<u32>,
+    outputs: Vec<u32>,
+    gated: Ends,
+    skips: Ends,
     operation: Vec<u32>,
-    is_skip: Vec<f32>,
     is_parametrised: Vec<f32>,
     symmetry: Vec<f64>,
+}
+
+/// Ends of edges, as they are collected.
+#[derive(Clone, Default)]
+struct Ends {
+    source: Vec<u32>,
+    target: Vec<u32>,
 }
 
 /// Whether a batch gets a graph that nobody asked for.
@@ -109,17 +118,19 @@ impl Rows {
         for (i, edge) in cell.edges.iter().enumerate() {
             let operation = edge.operation.expect("checked: the space places operations on edges");
             let role = input.architecture.space().operations[operation.0].role;
-            if role == Role::None {
-                continue;
-            }
-            self.source.push(row(first_node + edge.source));
-            self.target.push(row(first_node + edge.target));
-            self.operation.push(row(operation.0));
-            self.is_skip.push(f32::from(role == Role::Skip));
-            self.is_parametrised.push(f32::from(role == Role::Parametrised));
-            self.symmetry.extend(&noise[i * noise_dim..][..noise_dim]);
-            if let (Some(_), Some(saliencies)) = (cfg.symmetry_breaking.n_metrics(), input.saliencies) {
-                self.symmetry.extend(saliencies.operation(i));
+            let (source, target) = (row(first_node + edge.source), row(first_node + edge.target));
+            match role {
+                Role::None => {}
+                Role::Skip => self.skips.push(source, target),
+                Role::Parametrised | Role::Free => {
+                    self.gated.push(source, target);
+                    self.operation.push(row(operation.0));
+                    self.is_parametrised.push(f32::from(role == Role::Parametrised));
+                    self.symmetry.extend(&noise[i * noise_dim..][..noise_dim]);
+                    if let (Some(_), Some(saliencies)) = (cfg.symmetry_breaking.n_metrics(), input.saliencies) {
+                        self.symmetry.extend(saliencies.operation(i));
+                    }
+                }
             }
         }
     }
@@ -127,60 +138,79 @@ impl Rows {
     /// Adds nodes, the last one the output, and returns the row of the first.
     fn push_nodes(&mut self, n_nodes: usize, n_inputs: usize) -> usize {
         let first_node = self.start_row.len();
-        let output = n_nodes - 1;
         for node in 0..n_nodes {
             self.start_row.push(if node < n_inputs { INPUT_ROW } else { OTHER_ROW });
-            self.is_input.push(f32::from(node < n_inputs));
-            self.is_output.push(f32::from(node == output));
         }
-        self.output.push(row(first_node + output));
+        self.inputs.extend((first_node..first_node + n_inputs).map(row));
+        self.outputs.push(row(first_node + n_nodes - 1));
         first_node
     }
 
     /// Adds two nodes with two edges between them.
     fn push_filler(&mut self, symmetry_dim: usize) {
-        let first_node = self.push_nodes(2, 1);
+        let first_node = row(self.push_nodes(2, 1));
         for _ in 0..2 {
-            self.source.push(row(first_node));
-            self.target.push(row(first_node + 1));
+            self.gated.push(first_node, first_node + 1);
             self.operation.push(0);
-            self.is_skip.push(0.0);
             self.is_parametrised.push(0.0);
         }
         self.symmetry.extend(vec![0.0; 2 * symmetry_dim]);
     }
 
     fn into_batch(self, dtype: DType, device: &Device) -> Result<GraphBatch> {
-        let n_edges = self.operation.len();
-        let column = |values: Vec<f32>| Tensor::from_vec(values, ((), 1), device)?.to_dtype(dtype);
-        let indices = |values: Vec<u32>| Tensor::from_vec(values, ((),), device);
-        let is_skip = column(self.is_skip)?;
-        let forward = Edges {
-            source: indices(self.source)?,
-            target: indices(self.target)?,
-            is_gated: is_skip.affine(-1.0, 1.0)?,
-            is_skip,
-            is_residual: column(self.is_input)?,
-        };
-        let backward = Edges {
-            source: forward.target.clone(),
-            target: forward.source.clone(),
-            is_residual: column(self.is_output)?,
-            ..forward.clone()
-        };
+        let n_gated = self.operation.len();
+        let indices = |values: &[u32]| Tensor::new(values, device);
         let symmetry = match self.symmetry.len() {
             0 => None,
-            _ => Some(Tensor::from_vec(self.symmetry, (n_edges, ()), device)?.to_dtype(dtype)?),
+            n_values => {
+                Some(Tensor::from_vec(self.symmetry, (n_gated, n_values / n_gated), device)?.to_dtype(dtype)?)
+            }
+        };
+        let forward = Direction {
+            gated: self.gated.edges(device)?,
+            open: self.skips.clone().with_loops(&self.inputs).edges(device)?,
+        };
+        let backward = Direction {
+            gated: forward.gated.reversed(),
+            open: self.skips.reversed().with_loops(&self.outputs).edges(device)?,
         };
         Ok(GraphBatch {
-            start_row: indices(self.start_row)?,
-            output: indices(self.output)?,
-            operation: indices(self.operation)?,
-            is_parametrised: column(self.is_parametrised)?,
+            start_row: indices(&self.start_row)?,
+            output: indices(&self.outputs)?,
+            operation: indices(&self.operation)?,
+            is_parametrised: Tensor::from_vec(self.is_parametrised, (n_gated, 1), device)?.to_dtype(dtype)?,
             symmetry,
             forward,
             backward,
         })
+    }
+}
+
+impl Ends {
+    fn push(&mut self, source: u32, target: u32) {
+        self.source.push(source);
+        self.target.push(target);
+    }
+
+    fn reversed(self) -> Self {
+        Self { source: self.target, target: self.source }
+    }
+
+    fn with_loops(mut self, nodes: &[u32]) -> Self {
+        self.source.extend(nodes);
+        self.target.extend(nodes);
+        self
+    }
+
+    fn edges(&self, device: &Device) -> Result<Edges> {
+        let indices = |values: &Vec<u32>| Tensor::new(values.as_slice(), device);
+        Ok(Edges { source: indices(&self.source)?, target: indices(&self.target)? })
+    }
+}
+
+impl Edges {
+    fn reversed(&self) -> Self {
+        Self { source: self.target.clone(), target: self.source.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
-use crate::model::graph_batch::Edges;
+use crate::model::graph_batch::Direction;
 
 /// A linear layer with PyTorch's default initial values: weight and bias from
 /// U(-1/sqrt(in), 1/sqrt(in)).
@@ -64,7 +64,7 @@ pub struct EdgeFlow {
 pub struct Flow {
     /// What arrived at each node, `[n_nodes, out]`.
     pub nodes: Tensor,
-    /// What each edge carried, `[n_edges, out]`.
+    /// What each gated edge carried, `[n_gated, out]`.
     pub messages: Tensor,
 }
 
@@ -91,15 +91,15 @@ impl EdgeFlow {
     ///
     /// # Shapes
     /// - `projected`: `[n_nodes, out]`, from [`Self::project`]
-    /// - `operations`: `[n_edges, operation_dim]`
-    pub fn flow(&self, projected: &Tensor, operations: &Tensor, edges: &Edges) -> Result<Flow> {
+    /// - `operations`: `[n_gated, operation_dim]`
+    pub fn flow(&self, projected: &Tensor, operations: &Tensor, edges: &Direction) -> Result<Flow> {
+        let Direction { gated, open } = edges;
         let attention = candle_nn::ops::sigmoid(&operations.apply(&self.attention)?)?;
-        // 1 on skips, whatever their embedding.
-        let gate = attention.broadcast_mul(&edges.is_gated)?.broadcast_add(&edges.is_skip)?;
-        let messages = (gate * projected.index_select(&edges.source, 0)?)?;
-        // Nodes have no self term, but for those information starts from.
-        let residual = projected.broadcast_mul(&edges.is_residual)?;
-        let nodes = residual.index_add(&edges.target, &messages, 0)?;
+        let messages = (attention * projected.index_select(&gated.source, 0)?)?;
+        let nodes = projected
+            .zeros_like()?
+            .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
+            .index_add(&gated.target, &messages, 0)?;
         Ok(Flow { nodes, messages })
     }
 }
@@ -127,13 +127,13 @@ impl Stack {
     ///
     /// # Shapes
     /// - `xs`: `[rows, n_inputs]`, before they are spread to `[n_nodes, ..]`
-    /// - `operations`: `[n_edges, operation_dim]`
+    /// - `operations`: `[n_gated, operation_dim]`
     pub fn flow(
         &self,
         xs: &Tensor,
         spread: impl Fn(&Tensor) -> Result<Tensor>,
         operations: &Tensor,
-        edges: &Edges,
+        edges: &Direction,
     ) -> Result<Flow> {
         let (first, rest) = self.layers.split_first().expect("validated: a stack has a layer");
         let start = first.flow(&spread(&first.project(xs)?)?, operations, edges)?;

@@ -24,11 +24,11 @@ pub use checkpoint::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind, StepHead,
 };
 pub use config::{ConfigError, ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
-pub use graph_batch::{Edges, GraphBatch, Noise, Padding};
+pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding};
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};
 pub use network::Network;
 pub use seen::{SeenClasses, SeenClassesError};
-pub use threads::{scores_in_parallel, single_threaded};
+pub use threads::{SINGLE_THREADED, scores_in_parallel};
 pub use trained::{Error, Model};

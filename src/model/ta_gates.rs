@@ -102,7 +102,7 @@ impl TaGates {
         Ok(embeddings)
     }
 
-    /// What the attention of a layer sees of each operation: `[n_edges, operation_dim (+ n_metrics)]`.
+    /// What the attention of a layer sees of each operation: `[n_gated, operation_dim (+ n_metrics)]`.
     fn seen(&self, operations: &Tensor, batch: &GraphBatch) -> Result<Tensor> {
         match (&self.symmetry, &batch.symmetry) {
             (Symmetry::Concat, Some(saliencies)) => Tensor::cat(&[operations, saliencies], 1),
@@ -124,7 +124,7 @@ impl Symmetry {
         })
     }
 
-    /// The embeddings operations start with: `[n_edges, operation_dim]`.
+    /// The embeddings operations start with: `[n_gated, operation_dim]`.
     fn broken(&self, operations: Tensor, batch: &GraphBatch) -> Result<Tensor> {
         match (self, &batch.symmetry) {
             (Self::Random { scale }, Some(noise)) => operations + (noise * *scale)?,
@@ -175,8 +175,8 @@ impl Update {
         let (forward, backward) = match self.input {
             UpdateInput::Messages => (forward.messages.clone(), backward.messages.clone()),
             UpdateInput::Nodes => (
-                forward.nodes.index_select(&batch.forward.target, 0)?,
-                backward.nodes.index_select(&batch.forward.source, 0)?,
+                forward.nodes.index_select(&batch.forward.gated.target, 0)?,
+                backward.nodes.index_select(&batch.forward.gated.source, 0)?,
             ),
         };
         let inputs = Tensor::cat(&[&operations.detach(), &forward.detach(), &backward], 1)?;

@@ -1,12 +1,10 @@
 //! How computation is spread over cores: one thread for each batch, batches side by side. A small
-//! matrix product that is split over threads gets slower, up to tenfold on a busy machine.
+//! matrix product that is split over threads gets slower, up to tenfold on a busy machine, and candle
+//! hands all its split operations to one pool that only one caller can use at a time.
 
 use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-
-use rayon::ThreadPoolBuilder;
 
 use crate::model::trained::{Error, Model};
 use crate::model::Input;
@@ -15,14 +13,9 @@ use crate::model::Input;
 /// caches.
 const BATCH_SIZE: usize = 128;
 
-/// Runs `work` with all of candle's computations on the calling thread alone.
-///
-/// The thread stays that way: meant for threads that do nothing else.
-pub fn single_threaded<T>(work: impl FnOnce() -> T) -> T {
-    // Fails on a thread that already belongs to a pool, which is then such a thread already.
-    let _pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
-    work()
-}
+/// The environment under which candle, gemm and rayon compute on the calling thread alone. They read it
+/// once, so it has to be there before the first tensor: the binary sets it, `.cargo/config.toml` for tests.
+pub const SINGLE_THREADED: [(&str, &str); 2] = [("CANDLE_NUM_THREADS", "1"), ("RAYON_NUM_THREADS", "1")];
 
 /// Scores any number of architectures on up to `n_threads` threads; otherwise as [`Model::scores`].
 ///
@@ -36,11 +29,9 @@ pub fn scores_in_parallel(
     let batches = Mutex::new(inputs.chunks(BATCH_SIZE).enumerate());
     let next_batch = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
-        single_threaded(|| {
-            std::iter::from_fn(next_batch)
-                .map(|(index, batch)| Ok((index, model.scores(batch)?)))
-                .collect::<Result<Vec<_>, Error>>()
-        })
+        std::iter::from_fn(next_batch)
+            .map(|(index, batch)| Ok((index, model.scores(batch)?)))
+            .collect::<Result<Vec<_>, Error>>()
     };
     let n_threads = n_threads.get().min(inputs.len().div_ceil(BATCH_SIZE));
     let mut scored = thread::scope(|scope| {

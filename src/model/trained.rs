@@ -21,7 +21,7 @@ use crate::space::{self, SearchSpace};
 #[derive(Debug)]
 pub struct Model {
     header: Header,
-    digest: String,
+    digest: [u8; 32],
     space: Arc<SearchSpace>,
     network: Network,
     device: Device,
@@ -140,7 +140,7 @@ impl Model {
 
     /// Symmetry-breaking noise, seeded by checkpoint and architecture: the same question has one answer.
     fn noise(&self, input: &Input<'_>, n_values: usize) -> Vec<f64> {
-        let seed = Sha256::new().chain_update(&self.digest).chain_update(input.architecture.text()).finalize();
+        let seed = Sha256::new().chain_update(self.digest).chain_update(input.architecture.text()).finalize();
         ChaCha8Rng::from_seed(seed.into()).sample_iter(StandardNormal).take(n_values).collect()
     }
 }

@@ -50,7 +50,7 @@ pub async fn start(
     let (end, ended) = oneshot::channel();
     let thread = thread::Builder::new().name("model".to_owned()).spawn({
         let ending = Ending { queue: queue.clone(), _end: end };
-        move || model::single_threaded(|| run(served, &device, &ending.queue, ready))
+        move || run(served, &device, &ending.queue, ready)
     })?;
     let worker = Worker { queue: queue.clone(), thread: Some(thread), ended };
     let catalog = is_ready.await.map_err(|_| StartError::ThreadEnded)??;
