@@ -199,7 +199,8 @@ fn score(
     let checked: Vec<_> = inputs.iter().map(|input| model.check(input)).collect();
     let accepted: Vec<_> =
         (inputs.iter().zip(&checked)).filter_map(|(input, check)| check.is_ok().then_some(*input)).collect();
-    let mut rows = model.scores(&accepted)?.into_iter();
+    let rows = if accepted.is_empty() { Vec::new() } else { model.scores(&accepted)? };
+    let mut rows = rows.into_iter();
     let prediction = |scores: Vec<f64>| Prediction {
         steps: (version.step_budgets.iter().zip(scores))
             .map(|(&budget, score)| StepPrediction { budget, score })

@@ -85,6 +85,8 @@ async fn saliencies_that_a_model_needs_must_be_there_and_of_its_shape() {
     for (field, _) in refusals(&app, &good, bad).await {
         assert_eq!(field, "architectures[1].saliencies");
     }
+    let alone = app.predict(sample(1)).await.expect("the call succeeds").results.remove(0);
+    assert_eq!(score(alone).expect_err("no saliencies").code, i32::from(Code::InvalidArgument));
 }
 
 #[tokio::test]
