@@ -29,7 +29,10 @@ fn main() -> ExitCode {
 fn compute_on_the_calling_thread() {
     for (name, value) in SINGLE_THREADED {
         if std::env::var_os(name).is_none() {
-            #[expect(unsafe_code, reason = "sound: no other thread exists yet that could read the environment")]
+            #[expect(
+                unsafe_code,
+                reason = "sound: no other thread exists yet that could read the environment"
+            )]
             unsafe {
                 std::env::set_var(name, value);
             }

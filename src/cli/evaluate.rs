@@ -55,7 +55,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     let mut out = Output::stdout();
     match args.format {
         Format::Text => out.line(evaluation)?,
-        Format::Json => out.line(serde_json::to_string_pretty(&evaluation).context("could not write JSON")?)?,
+        Format::Json => {
+            out.line(serde_json::to_string_pretty(&evaluation).context("could not write JSON")?)?
+        }
     }
     out.flush()
 }
@@ -65,7 +67,8 @@ fn step_of(model: &Model, budget: Option<u32>) -> anyhow::Result<usize> {
     let steps = &model.header().steps;
     let Some(budget) = budget else { return Ok(steps.len() - 1) };
     steps.iter().position(|head| head.budget == Some(budget)).ok_or_else(|| {
-        let known: Vec<String> = steps.iter().filter_map(|head| head.budget).map(|budget| budget.to_string()).collect();
+        let known: Vec<String> =
+            steps.iter().filter_map(|head| head.budget).map(|budget| budget.to_string()).collect();
         anyhow!("the model does not predict for {budget} epochs, only for {} (--budget)", known.join(", "))
     })
 }

@@ -73,7 +73,11 @@ impl RowArgs {
     ///
     /// # Errors
     /// When the table cannot be read or a row cannot be used.
-    pub(in crate::cli) fn read(&self, space: &Arc<SearchSpace>, targets: &[Target]) -> anyhow::Result<Dataset> {
+    pub(in crate::cli) fn read(
+        &self,
+        space: &Arc<SearchSpace>,
+        targets: &[Target],
+    ) -> anyhow::Result<Dataset> {
         self.select(space, targets, self.skip, self.first, &self.conditions)
     }
 

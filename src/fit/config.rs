@@ -133,10 +133,18 @@ impl FitConfig {
         field(optimizer.learning_rate > 0.0, "optimizer.learning_rate", "is not above 0")?;
         field(optimizer.weight_decay >= 0.0, "optimizer.weight_decay", "is not at least 0")?;
         let decays = [optimizer.betas.0, optimizer.betas.1];
-        field(decays.iter().all(|beta| (0.0..1.0).contains(beta)), "optimizer.betas", "are not at least 0 and below 1")?;
+        field(
+            decays.iter().all(|beta| (0.0..1.0).contains(beta)),
+            "optimizer.betas",
+            "are not at least 0 and below 1",
+        )?;
         field(optimizer.epsilon > 0.0, "optimizer.epsilon", "is not above 0")?;
         if let Schedule::WarmupCosine { warmup_share } = optimizer.schedule {
-            field((0.0..1.0).contains(&warmup_share), "optimizer.schedule.warmup_cosine.warmup_share", "is not at least 0 and below 1")?;
+            field(
+                (0.0..1.0).contains(&warmup_share),
+                "optimizer.schedule.warmup_cosine.warmup_share",
+                "is not at least 0 and below 1",
+            )?;
         }
         if let Loss::PairwiseHinge { margin, pairs } = config.loss {
             field(margin > 0.0, "loss.pairwise_hinge.margin", "is not above 0")?;

@@ -130,7 +130,8 @@ impl Dataset {
         if picked.is_empty() {
             return Err(DatasetError::Empty { path: path.display().to_string() });
         }
-        let examples = picked.iter().map(|row| example(row, columns, space, unit)).collect::<Result<_, _>>()?;
+        let examples =
+            picked.iter().map(|row| example(row, columns, space, unit)).collect::<Result<_, _>>()?;
         Ok(Self { space: space.clone(), unit, targets: columns.targets.clone(), examples })
     }
 
@@ -167,14 +168,20 @@ impl Dataset {
     }
 }
 
-fn example(row: &Row, columns: &Columns, space: &Arc<SearchSpace>, unit: Unit) -> Result<Example, DatasetError> {
+fn example(
+    row: &Row,
+    columns: &Columns,
+    space: &Arc<SearchSpace>,
+    unit: Unit,
+) -> Result<Example, DatasetError> {
     let column = &columns.architecture;
     let architecture = space.parse(&row.text(column)?).map_err(|source| DatasetError::Architecture {
         line: row.line,
         column: column.clone(),
         source,
     })?;
-    let labels = columns.targets.iter().map(|target| label(row, &target.column, unit)).collect::<Result<_, _>>()?;
+    let labels =
+        columns.targets.iter().map(|target| label(row, &target.column, unit)).collect::<Result<_, _>>()?;
     let class = architecture.canonical().id;
     Ok(Example { architecture, class, saliencies: None, labels })
 }
@@ -199,7 +206,9 @@ mod tests {
 
     #[test]
     fn the_budget_is_the_number_a_column_ends_with() {
-        for (column, budget) in [("c10_test_200", Some(200)), ("val_12", Some(12)), ("accuracy", None), ("200", None)] {
+        for (column, budget) in
+            [("c10_test_200", Some(200)), ("val_12", Some(12)), ("accuracy", None), ("200", None)]
+        {
             assert_eq!(Target::of_column(column).budget, budget.map(Budget), "{column}");
         }
     }

@@ -109,7 +109,12 @@ impl fmt::Display for Evaluation {
         let figure = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
         writeln!(f, "n                    {}", self.n)?;
         writeln!(f, "kendall_tau          {}", figure(self.kendall_tau))?;
-        writeln!(f, "kendall_tau_unseen   {} ({} of classes unseen in training)", figure(self.kendall_tau_unseen), self.n_unseen)?;
+        writeln!(
+            f,
+            "kendall_tau_unseen   {} ({} of classes unseen in training)",
+            figure(self.kendall_tau_unseen),
+            self.n_unseen
+        )?;
         writeln!(f, "spearman             {}", figure(self.spearman))?;
         for precision in &self.precision {
             writeln!(f, "precision@{:<10} {}", precision.top, figure(precision.share))?;

@@ -54,7 +54,8 @@ pub trait Observer: Sync {
     ///
     /// # Errors
     /// When the fit is to fail.
-    fn epoch_done(&self, run: Run, trainer: &Trainer<'_>, epoch: &Epoch) -> Result<ControlFlow<()>, FitError>;
+    fn epoch_done(&self, run: Run, trainer: &Trainer<'_>, epoch: &Epoch)
+    -> Result<ControlFlow<()>, FitError>;
 }
 
 impl Plan<'_> {
@@ -90,7 +91,11 @@ impl Plan<'_> {
     }
 
     /// The predictors of all runs in their order, trained side by side.
-    fn train(&self, runs: &[(Run, Dataset)], observer: &dyn Observer) -> Result<Option<Vec<Checkpoint>>, FitError> {
+    fn train(
+        &self,
+        runs: &[(Run, Dataset)],
+        observer: &dyn Observer,
+    ) -> Result<Option<Vec<Checkpoint>>, FitError> {
         let next = AtomicUsize::new(0);
         let next_run = || {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -114,7 +119,12 @@ impl Plan<'_> {
         Ok(trained.into_iter().map(|(_, checkpoint)| checkpoint).collect())
     }
 
-    fn train_one(&self, run: Run, dataset: &Dataset, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
+    fn train_one(
+        &self,
+        run: Run,
+        dataset: &Dataset,
+        observer: &dyn Observer,
+    ) -> Result<Option<Checkpoint>, FitError> {
         let mut trainer = match observer.stored_state(run) {
             Some(state) => Trainer::resumed(self.config, dataset, self.seed, &state)?,
             None => Trainer::new(self.config, dataset, self.seed)?,
@@ -162,7 +172,11 @@ impl Plan<'_> {
     }
 
     /// The scores of a model for the sample of the space, for each target.
-    fn reference_scores(&self, model: &Model, reference: &[Architecture]) -> Result<Vec<ReferenceScores>, FitError> {
+    fn reference_scores(
+        &self,
+        model: &Model,
+        reference: &[Architecture],
+    ) -> Result<Vec<ReferenceScores>, FitError> {
         let inputs: Vec<Input<'_>> = reference.iter().map(Input::from).collect();
         let scores = scores_in_parallel(model, &inputs, self.n_threads)?;
         let of_target = |target: usize| ReferenceScores::new(scores.iter().map(|row| row[target]).collect());

@@ -52,9 +52,13 @@ struct Header {
 impl State {
     /// The state of the run that `fingerprint` names, as a safetensors file.
     pub fn write(&self, fingerprint: &str) -> Result<Vec<u8>, StateError> {
+        let header = Header {
+            fingerprint: fingerprint.to_owned(),
+            n_epochs_done: self.n_epochs_done,
+            n_steps: self.n_steps,
+        };
         let header =
-            Header { fingerprint: fingerprint.to_owned(), n_epochs_done: self.n_epochs_done, n_steps: self.n_steps };
-        let header = serde_json::to_string(&header).map_err(|error| StateError::Damaged(error.to_string()))?;
+            serde_json::to_string(&header).map_err(|error| StateError::Damaged(error.to_string()))?;
         let mut tensors = self.variables.clone();
         for (name, moments) in &self.moments {
             tensors.insert(format!("{FIRST}{name}"), moments.first.clone());
@@ -94,7 +98,8 @@ impl State {
     /// Gives `variables` the stored values.
     pub fn restore(&self, variables: &BTreeMap<String, Var>) -> Result<(), StateError> {
         for (name, variable) in variables {
-            let value = self.variables.get(name).ok_or_else(|| StateError::Damaged(format!("no tensor {name}")))?;
+            let value =
+                self.variables.get(name).ok_or_else(|| StateError::Damaged(format!("no tensor {name}")))?;
             variable.set(value)?;
         }
         Ok(())

@@ -99,7 +99,8 @@ fn csv_rows(file: File) -> Result<impl Iterator<Item = Result<Row, TableError>>,
             TableError::Csv { line, source }
         })?;
         let line = record.position().map_or(1, csv::Position::line);
-        let fields = header.iter().zip(&record).map(|(column, field)| (column.to_owned(), field.into())).collect();
+        let fields =
+            header.iter().zip(&record).map(|(column, field)| (column.to_owned(), field.into())).collect();
         Ok(Row { line, fields })
     }))
 }
@@ -213,7 +214,8 @@ mod tests {
     #[test]
     fn both_formats_read_the_same() {
         let csv = table(".csv", "arch,acc\na,1.5\nb,\n").expect("a table");
-        let json = table(".jsonl", "{\"arch\":\"a\",\"acc\":1.5}\n\n{\"arch\":\"b\",\"acc\":null}\n").expect("a table");
+        let json = table(".jsonl", "{\"arch\":\"a\",\"acc\":1.5}\n\n{\"arch\":\"b\",\"acc\":null}\n")
+            .expect("a table");
         for rows in [csv, json] {
             assert_eq!(rows[0].text("arch").expect("there"), "a");
             assert_eq!(rows[0].number("acc").expect("there"), Some(1.5));
@@ -226,8 +228,14 @@ mod tests {
         let rows = table(".csv", "arch,acc\na,high\nb,NaN\n").expect("a table");
         assert_eq!(rows[0].number("acc").unwrap_err().to_string(), "line 2: acc is \"high\", not a number");
         assert_eq!(rows[1].number("acc").unwrap_err().to_string(), "line 3: acc is \"NaN\", not a number");
-        assert_eq!(rows[0].text("top").unwrap_err().to_string(), "line 2: no column \"top\"; there are acc, arch");
-        assert_eq!(table(".csv", "arch,acc\na,1\nb\n").unwrap_err().to_string(), "line 3: not a row of the table's header");
+        assert_eq!(
+            rows[0].text("top").unwrap_err().to_string(),
+            "line 2: no column \"top\"; there are acc, arch"
+        );
+        assert_eq!(
+            table(".csv", "arch,acc\na,1\nb\n").unwrap_err().to_string(),
+            "line 3: not a row of the table's header"
+        );
         assert_eq!(table(".jsonl", "{}\n[1]\n").unwrap_err().to_string(), "line 2: not a JSON object");
         assert!(table(".txt", "").unwrap_err().to_string().ends_with("is neither .csv nor .jsonl"));
     }

@@ -20,8 +20,8 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, Network, NoDropout,
-    Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
+    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, Network,
+    NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
 };
 
 /// Why a predictor cannot be trained.
@@ -136,7 +136,12 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// As [`Self::new`], and when the state is damaged or of another run.
-    pub fn resumed(config: &'a FitConfig, dataset: &'a Dataset, seed: u64, state: &[u8]) -> Result<Self, FitError> {
+    pub fn resumed(
+        config: &'a FitConfig,
+        dataset: &'a Dataset,
+        seed: u64,
+        state: &[u8],
+    ) -> Result<Self, FitError> {
         let mut trainer = Self::new(config, dataset, seed)?;
         let state = State::read(state, &trainer.fingerprint())?;
         state.restore(&trainer.variables.by_name())?;
@@ -209,9 +214,11 @@ impl<'a> Trainer<'a> {
         let cfg = &self.config.model;
         let targets = &self.dataset.targets;
         let budget = |target: &Target| target.budget.map(|Budget(epochs)| epochs);
-        let steps = scored_steps(targets.len(), cfg.n_steps)
-            .zip(targets)
-            .map(|(step, target)| StepHead { step, budget: budget(target), calibration: None });
+        let steps = scored_steps(targets.len(), cfg.n_steps).zip(targets).map(|(step, target)| StepHead {
+            step,
+            budget: budget(target),
+            calibration: None,
+        });
         let header = Header {
             format_version: FORMAT_VERSION,
             predictor_kind: PredictorKind::TaGates,
@@ -248,9 +255,16 @@ impl<'a> Trainer<'a> {
     /// The embeddings of a batch at each scored step.
     fn embed(&self, batch: &[&Example], rng: &mut ChaCha8Rng) -> Result<Vec<Tensor>, FitError> {
         let inputs: Vec<Input<'_>> = batch.iter().map(|example| example.input()).collect();
-        let mut noise = |_: &Input<'_>, n_values: usize| rng.sample_iter(StandardNormal).take(n_values).collect();
-        let batch =
-            GraphBatch::new(&inputs, &self.config.model, &mut noise, Padding::None, DType::F32, &Device::Cpu)?;
+        let mut noise =
+            |_: &Input<'_>, n_values: usize| rng.sample_iter(StandardNormal).take(n_values).collect();
+        let batch = GraphBatch::new(
+            &inputs,
+            &self.config.model,
+            &mut noise,
+            Padding::None,
+            DType::F32,
+            &Device::Cpu,
+        )?;
         Ok(self.network.embed(&batch)?)
     }
 
@@ -331,7 +345,10 @@ impl<'a> Trainer<'a> {
 
     fn training_tau(&self, order: &[&Example], scores: &[f32]) -> Option<f64> {
         let last = self.dataset.targets.len() - 1;
-        let labelled = order.iter().zip(scores).filter_map(|(example, score)| Some((example.labels[last]?, f64::from(*score))));
+        let labelled = order
+            .iter()
+            .zip(scores)
+            .filter_map(|(example, score)| Some((example.labels[last]?, f64::from(*score))));
         let (labels, scores): (Vec<f64>, Vec<f64>) = labelled.unzip();
         kendall_tau(&scores, &labels)
     }

@@ -17,7 +17,9 @@ pub struct Calibration {
 
 /// Knots that are no increasing map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a calibration needs two or more finite knots, strictly increasing in score and value, in the valid range")]
+#[error(
+    "a calibration needs two or more finite knots, strictly increasing in score and value, in the valid range"
+)]
 pub struct CalibrationError;
 
 #[derive(Deserialize)]
@@ -67,12 +69,22 @@ mod tests {
     use super::*;
 
     fn calibration() -> Calibration {
-        Calibration::new(vec![(-1.0, 10.0), (0.0, 50.0), (2.0, 90.0)], (0.0, 100.0)).expect("increasing knots")
+        Calibration::new(vec![(-1.0, 10.0), (0.0, 50.0), (2.0, 90.0)], (0.0, 100.0))
+            .expect("increasing knots")
     }
 
     #[test]
     fn interpolates_between_knots_and_continues_outside_up_to_the_valid_range() {
-        let cases = [(-1.0, 10.0), (-0.5, 30.0), (0.0, 50.0), (1.0, 70.0), (2.0, 90.0), (2.25, 95.0), (9.0, 100.0), (-9.0, 0.0)];
+        let cases = [
+            (-1.0, 10.0),
+            (-0.5, 30.0),
+            (0.0, 50.0),
+            (1.0, 70.0),
+            (2.0, 90.0),
+            (2.25, 95.0),
+            (9.0, 100.0),
+            (-9.0, 0.0),
+        ];
         for (score, value) in cases {
             assert!((calibration().value(score) - value).abs() < 1e-12, "score {score}");
         }
@@ -80,7 +92,13 @@ mod tests {
 
     #[test]
     fn refuses_knots_that_would_not_keep_the_order() {
-        for knots in [vec![(0.0, 1.0)], vec![(0.0, 1.0), (0.0, 2.0)], vec![(0.0, 2.0), (1.0, 2.0)], vec![(0.0, f64::NAN), (1.0, 2.0)], vec![(0.0, 1.0), (1.0, 200.0)]] {
+        for knots in [
+            vec![(0.0, 1.0)],
+            vec![(0.0, 1.0), (0.0, 2.0)],
+            vec![(0.0, 2.0), (1.0, 2.0)],
+            vec![(0.0, f64::NAN), (1.0, 2.0)],
+            vec![(0.0, 1.0), (1.0, 200.0)],
+        ] {
             assert_eq!(Calibration::new(knots, (0.0, 100.0)), Err(CalibrationError));
         }
     }

@@ -205,7 +205,10 @@ impl Checkpoint {
     }
 
     /// All tensors, on `device`.
-    pub(in crate::model) fn tensors(&self, device: &Device) -> Result<HashMap<String, Tensor>, CheckpointError> {
+    pub(in crate::model) fn tensors(
+        &self,
+        device: &Device,
+    ) -> Result<HashMap<String, Tensor>, CheckpointError> {
         candle_core::safetensors::load_buffer(&self.bytes, device)
             .map_err(|source| CheckpointError::Mismatch(source.to_string()))
     }
@@ -239,7 +242,10 @@ impl Header {
         if self.steps.first().is_none_or(|head| head.step == 0)
             || self.steps.last().is_none_or(|head| head.step != self.model.n_steps)
         {
-            return inconsistent(format!("steps do not lie in 1 to {0} and end with {0}", self.model.n_steps));
+            return inconsistent(format!(
+                "steps do not lie in 1 to {0} and end with {0}",
+                self.model.n_steps
+            ));
         }
         let n_calibrated = self.steps.iter().filter(|head| head.calibration.is_some()).count();
         if n_calibrated != 0 && n_calibrated != self.steps.len() {

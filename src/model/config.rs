@@ -159,7 +159,10 @@ impl ModelConfig {
             return Err(error("update_scale, symmetry_breaking", "not a finite number".into()));
         }
         if !(0.0..1.0).contains(&self.head_dropout) {
-            return Err(error("head_dropout", format!("{} is not at least 0 and below 1", self.head_dropout)));
+            return Err(error(
+                "head_dropout",
+                format!("{} is not at least 0 and below 1", self.head_dropout),
+            ));
         }
         Ok(())
     }

@@ -111,7 +111,14 @@ impl GraphBatch {
 }
 
 impl Rows {
-    fn push(&mut self, input: &Input<'_>, cell: &Cell, n_inputs: usize, cfg: &ModelConfig, noise: &mut Noise<'_>) {
+    fn push(
+        &mut self,
+        input: &Input<'_>,
+        cell: &Cell,
+        n_inputs: usize,
+        cfg: &ModelConfig,
+        noise: &mut Noise<'_>,
+    ) {
         let first_node = self.push_nodes(cell.n_nodes, n_inputs);
         let noise_dim = if cfg.symmetry_breaking.n_metrics().is_none() { symmetry_dim(cfg) } else { 0 };
         let noise = noise(input, cell.edges.len() * noise_dim);
@@ -127,7 +134,8 @@ impl Rows {
                     self.operation.push(row(operation.0));
                     self.is_parametrised.push(f32::from(role == Role::Parametrised));
                     self.symmetry.extend(&noise[i * noise_dim..][..noise_dim]);
-                    if let (Some(_), Some(saliencies)) = (cfg.symmetry_breaking.n_metrics(), input.saliencies) {
+                    if let (Some(_), Some(saliencies)) = (cfg.symmetry_breaking.n_metrics(), input.saliencies)
+                    {
                         self.symmetry.extend(saliencies.operation(i));
                     }
                 }
@@ -162,9 +170,9 @@ impl Rows {
         let indices = |values: &[u32]| Tensor::new(values, device);
         let symmetry = match self.symmetry.len() {
             0 => None,
-            n_values => {
-                Some(Tensor::from_vec(self.symmetry, (n_gated, n_values / n_gated), device)?.to_dtype(dtype)?)
-            }
+            n_values => Some(
+                Tensor::from_vec(self.symmetry, (n_gated, n_values / n_gated), device)?.to_dtype(dtype)?,
+            ),
         };
         let forward = Direction {
             gated: self.gated.edges(device)?,

@@ -41,11 +41,14 @@ impl Variables {
     fn draw(&self, name: &str, init: Init, n_values: usize) -> Result<Vec<f64>> {
         let digest = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
         let mut rng = ChaCha8Rng::from_seed(digest.into());
-        let mut values = |draw: &mut dyn FnMut(&mut ChaCha8Rng) -> f64| (0..n_values).map(|_| draw(&mut rng)).collect();
+        let mut values =
+            |draw: &mut dyn FnMut(&mut ChaCha8Rng) -> f64| (0..n_values).map(|_| draw(&mut rng)).collect();
         Ok(match init {
             Init::Const(value) => vec![value; n_values],
             Init::Uniform { lo, up } => values(&mut |rng| rng.random_range(lo..up)),
-            Init::Randn { mean, stdev } => values(&mut |rng| mean + stdev * rng.sample::<f64, _>(StandardNormal)),
+            Init::Randn { mean, stdev } => {
+                values(&mut |rng| mean + stdev * rng.sample::<f64, _>(StandardNormal))
+            }
             Init::Kaiming { .. } => candle_core::bail!("no layer of ours starts from Kaiming values: {name}"),
         })
     }

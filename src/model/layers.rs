@@ -172,9 +172,10 @@ impl Head {
     /// - `embeddings`: `[rows, n_inputs]`
     /// - returns `[rows]`
     pub fn forward(&self, embeddings: &Tensor, dropout: &mut dyn Dropout) -> Result<Tensor> {
-        let hidden = self.hidden.iter().try_fold(embeddings.clone(), |xs, layer| {
-            dropout.drop(xs.apply(layer)?.relu()?)
-        })?;
+        let hidden = self
+            .hidden
+            .iter()
+            .try_fold(embeddings.clone(), |xs, layer| dropout.drop(xs.apply(layer)?.relu()?))?;
         // Not a product of matrices: gemm sums a single column in another order for few rows.
         let scores = hidden.broadcast_mul(&self.output_weight.i(0)?)?.sum(1)?;
         scores.broadcast_add(&self.output_bias)

@@ -21,7 +21,8 @@ mod trained;
 
 pub use calibration::{Calibration, CalibrationError};
 pub use checkpoint::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind, StepHead,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind,
+    StepHead,
 };
 pub use config::{ConfigError, ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
 pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding};

@@ -3,10 +3,10 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::model::ModelConfig;
 use crate::model::graph_batch::GraphBatch;
 use crate::model::layers::{Dropout, Head};
 use crate::model::ta_gates::TaGates;
-use crate::model::ModelConfig;
 
 /// TA-GATES with its heads. Tensors are named as in published checkpoints.
 #[derive(Debug)]

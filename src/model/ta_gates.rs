@@ -61,7 +61,11 @@ impl TaGates {
             input_node: vb.get_with_hints((1, cfg.node_dim), "input_node_emb.weight", standard_normal)?,
             // Frozen at zero: other nodes start from the bias of `start`.
             other_node: vb.get_with_hints((1, cfg.node_dim), "other_node_emb", Init::Const(0.0))?.detach(),
-            operations: vb.get_with_hints((n_operations, cfg.operation_dim), "op_emb.weight", standard_normal)?,
+            operations: vb.get_with_hints(
+                (n_operations, cfg.operation_dim),
+                "op_emb.weight",
+                standard_normal,
+            )?,
             start: linear(cfg.node_dim, cfg.hidden_dim, &vb.pp("x_hidden"))?,
             forward: Stack::new(cfg.hidden_dim, &cfg.forward_dims, seen_dim, &vb.pp("gcns"))?,
             symmetry: Symmetry::new(cfg, vb)?,
@@ -86,7 +90,8 @@ impl TaGates {
             Ok::<_, candle_core::Error>((flow, embedding))
         };
 
-        let mut operations = self.symmetry.broken(self.operations.index_select(&batch.operation, 0)?, batch)?;
+        let mut operations =
+            self.symmetry.broken(self.operations.index_select(&batch.operation, 0)?, batch)?;
         let (mut flow, embedding) = pass(&operations)?;
         let mut embeddings = vec![embedding];
         if let Some(update) = &self.update {
@@ -128,7 +133,9 @@ impl Symmetry {
     fn broken(&self, operations: Tensor, batch: &GraphBatch) -> Result<Tensor> {
         match (self, &batch.symmetry) {
             (Self::Random { scale }, Some(noise)) => operations + (noise * *scale)?,
-            (Self::Add { embedding, beta }, Some(saliencies)) => operations + (saliencies.apply(embedding)? * *beta)?,
+            (Self::Add { embedding, beta }, Some(saliencies)) => {
+                operations + (saliencies.apply(embedding)? * *beta)?
+            }
             // A batch without a single edge has nothing to break.
             (Self::None | Self::Concat, _) | (_, None) => Ok(operations),
         }
@@ -158,7 +165,13 @@ impl Update {
     ///
     /// # Shapes
     /// - `output`: `[n_graphs, last of forward_dims]`
-    fn backward_pass(&self, output: &Tensor, forward: &Flow, seen: &Tensor, batch: &GraphBatch) -> Result<Flow> {
+    fn backward_pass(
+        &self,
+        output: &Tensor,
+        forward: &Flow,
+        seen: &Tensor,
+        batch: &GraphBatch,
+    ) -> Result<Flow> {
         let (n_nodes, _) = forward.nodes.dims2()?;
         let spread = |rows: &Tensor| {
             let (_, width) = rows.dims2()?;
@@ -171,7 +184,13 @@ impl Update {
     ///
     /// Gradients flow through the backward information and the path around the MLP only, as in all
     /// published configurations.
-    fn updated(&self, operations: &Tensor, forward: &Flow, backward: &Flow, batch: &GraphBatch) -> Result<Tensor> {
+    fn updated(
+        &self,
+        operations: &Tensor,
+        forward: &Flow,
+        backward: &Flow,
+        batch: &GraphBatch,
+    ) -> Result<Tensor> {
         let (forward, backward) = match self.input {
             UpdateInput::Messages => (forward.messages.clone(), backward.messages.clone()),
             UpdateInput::Nodes => (

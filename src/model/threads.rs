@@ -6,8 +6,8 @@ use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::model::trained::{Error, Model};
 use crate::model::Input;
+use crate::model::trained::{Error, Model};
 
 /// Architectures scored at once by one thread: large enough for full speed, small enough for the
 /// caches.

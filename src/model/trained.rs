@@ -126,8 +126,14 @@ impl Model {
             self.check(input).map_err(|source| Error::Input { index, source })?;
         }
         let mut noise = |input: &Input<'_>, n_values: usize| self.noise(input, n_values);
-        let batch =
-            GraphBatch::new(inputs, &self.header.model, &mut noise, Padding::Filler, DType::F32, &self.device)?;
+        let batch = GraphBatch::new(
+            inputs,
+            &self.header.model,
+            &mut noise,
+            Padding::Filler,
+            DType::F32,
+            &self.device,
+        )?;
         let mut rows = vec![Vec::with_capacity(self.header.steps.len()); inputs.len()];
         for (index, embeddings) in self.network.embed(&batch)?.iter().enumerate() {
             let scores: Vec<f32> = self.network.score(index, embeddings, &mut NoDropout)?.to_vec1()?;
@@ -162,9 +168,7 @@ impl SimpleBackend for CheckpointTensors {
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, _: &Device) -> TensorResult<Tensor> {
-        let Some(tensor) = self.tensors.get(name) else {
-            candle_core::bail!("tensor {name} is missing")
-        };
+        let Some(tensor) = self.tensors.get(name) else { candle_core::bail!("tensor {name} is missing") };
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         tensor.to_dtype(dtype)
     }

@@ -53,7 +53,12 @@ fn check(file: &str, dtype: DType) {
     let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
     for (i, expected) in golden.archs.iter().enumerate() {
         let what = format!("{file} {}", expected.text);
-        assert_close(&format!("{what} embedding"), &embeddings[cfg.n_steps - 1][i], &expected.final_embedding_f64, dtype);
+        assert_close(
+            &format!("{what} embedding"),
+            &embeddings[cfg.n_steps - 1][i],
+            &expected.final_embedding_f64,
+            dtype,
+        );
         let steps: Vec<f64> = scores.iter().map(|scores| scores[i]).collect();
         assert_close(&format!("{what} scores"), &steps, &expected.step_scores_f64, dtype);
         for (step, expected) in expected.step_embeddings_f64.iter().flatten().enumerate() {

@@ -100,7 +100,8 @@ pub fn read<T: for<'de> Deserialize<'de>>(file: &str) -> T {
 
 /// The weights in a golden `.safetensors`.
 pub fn weights(file: &str) -> HashMap<String, Tensor> {
-    candle_core::safetensors::load(path(file), &Device::Cpu).expect("the golden weights are in the repository")
+    candle_core::safetensors::load(path(file), &Device::Cpu)
+        .expect("the golden weights are in the repository")
 }
 
 /// An architecture of NAS-Bench-201.
@@ -124,7 +125,12 @@ pub fn network(cfg: &ModelConfig, weights: HashMap<String, Tensor>, dtype: DType
 }
 
 /// What a network says of `inputs`: embeddings `[step][input][..]` and scores `[step][input]`.
-pub fn evaluate(network: &Network, cfg: &ModelConfig, inputs: &[Input<'_>], dtype: DType) -> (Vec<Vec<Vec<f64>>>, Vec<Vec<f64>>) {
+pub fn evaluate(
+    network: &Network,
+    cfg: &ModelConfig,
+    inputs: &[Input<'_>],
+    dtype: DType,
+) -> (Vec<Vec<Vec<f64>>>, Vec<Vec<f64>>) {
     let batch = GraphBatch::new(inputs, cfg, &mut |_, n| vec![0.0; n], Padding::None, dtype, &Device::Cpu)
         .expect("a batch of valid architectures");
     let embeddings = network.embed(&batch).expect("the encoder runs");
@@ -135,7 +141,9 @@ pub fn evaluate(network: &Network, cfg: &ModelConfig, inputs: &[Input<'_>], dtyp
     let scores = scores.collect();
     let embeddings = embeddings
         .iter()
-        .map(|rows| rows.to_dtype(DType::F64).and_then(|rows| rows.to_vec2()).expect("embeddings are numbers"))
+        .map(|rows| {
+            rows.to_dtype(DType::F64).and_then(|rows| rows.to_vec2()).expect("embeddings are numbers")
+        })
         .collect();
     (embeddings, scores)
 }

@@ -139,7 +139,10 @@ fn configuration(name: &str) -> anyhow::Result<FitConfig> {
     }
     let text = fs::read_to_string(name).with_context(|| {
         let names: Vec<_> = FitConfig::names().collect();
-        format!("{name:?} is neither a built-in configuration ({}) nor a file that can be read (--config)", names.join(", "))
+        format!(
+            "{name:?} is neither a built-in configuration ({}) nor a file that can be read (--config)",
+            names.join(", ")
+        )
     })?;
     FitConfig::parse(&text).with_context(|| format!("could not use {name} (--config)"))
 }
@@ -159,7 +162,11 @@ fn targets(args: &Args, task: Option<&Task>) -> anyhow::Result<Vec<Target>> {
     if let Some(task) = task {
         let budgets: Vec<_> = targets.iter().filter_map(|target| target.budget).collect();
         if budgets != task.budgets {
-            bail!("task {} has budgets {:?}, the columns have {budgets:?} (--budgets)", task.name, task.budgets);
+            bail!(
+                "task {} has budgets {:?}, the columns have {budgets:?} (--budgets)",
+                task.name,
+                task.budgets
+            );
         }
     }
     Ok(targets)

@@ -79,7 +79,12 @@ struct Seen {
 
 impl<'a> Progress<'a> {
     /// Runs stop at the end of an epoch once `stop` is set.
-    pub fn new(config: &FitConfig, states: RunStates, validation: Option<&'a Dataset>, stop: &'a AtomicBool) -> Self {
+    pub fn new(
+        config: &FitConfig,
+        states: RunStates,
+        validation: Option<&'a Dataset>,
+        stop: &'a AtomicBool,
+    ) -> Self {
         let (terminal, seen) = (MultiProgress::new(), Mutex::default());
         Self { n_epochs: config.n_epochs, states, validation, stop, terminal, seen }
     }
@@ -154,7 +159,12 @@ impl Observer for Progress<'_> {
         fs::write(self.states.path(run), state)
     }
 
-    fn epoch_done(&self, run: Run, trainer: &Trainer<'_>, epoch: &Epoch) -> Result<ControlFlow<()>, FitError> {
+    fn epoch_done(
+        &self,
+        run: Run,
+        trainer: &Trainer<'_>,
+        epoch: &Epoch,
+    ) -> Result<ControlFlow<()>, FitError> {
         self.show(run, epoch);
         match self.validation {
             Some(dataset) if run == Run::Full && epoch.number + N_VALIDATED > self.n_epochs => {
