@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tagates::model::{Input, ModelConfig};
 use tagates::space::{Architecture, Saliencies};
 
-use crate::vectors::{self, EncoderConfig, assert_close, evaluate, network, parse, read};
+use crate::vectors::{self, EncoderConfig, NetworkConfig, assert_close, evaluate, network, parse, read};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -14,12 +14,6 @@ struct Golden {
     n_steps: usize,
     arch_network_cfg: NetworkConfig,
     archs: Vec<GoldenArchitecture>,
-}
-
-#[derive(Deserialize)]
-struct NetworkConfig {
-    arch_embedder_cfg: EncoderConfig,
-    mlp_hiddens: Vec<usize>,
 }
 
 #[derive(Deserialize)]

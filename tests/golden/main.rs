@@ -2,4 +2,5 @@
 //! inputs and outputs of it at small dimensions, computed in float64.
 
 mod encoder;
+mod losses;
 mod vectors;

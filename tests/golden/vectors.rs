@@ -11,7 +11,14 @@ use tagates::model::{
 };
 use tagates::space::{self, Architecture, Saliencies};
 
-/// The part of a published configuration that shapes the model.
+/// A published configuration.
+#[derive(Debug, Deserialize)]
+pub struct NetworkConfig {
+    pub arch_embedder_cfg: EncoderConfig,
+    pub mlp_hiddens: Vec<usize>,
+}
+
+/// The part of a published configuration that shapes the encoder.
 #[derive(Debug, Deserialize)]
 pub struct EncoderConfig {
     op_embedding_dim: usize,

@@ -1,0 +1,246 @@
+//! Losses, gradients and ten steps of Adam on one fixed batch.
+
+use std::collections::BTreeMap;
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+use tagates::fit::{
+    Adam, Optimizer, Pair, Pairs, Schedule, mean_squared_error, pair_indices, pairs, pairwise_hinge,
+};
+use tagates::model::{GraphBatch, Input, ModelConfig, Network, NoDropout, Padding, constants};
+use tagates::space::{self, Architecture, Saliencies};
+
+use crate::vectors::{self, NetworkConfig, assert_close, parse, read};
+
+/// Losses and optimiser steps are compared in f64: a bias whose true gradient is zero makes Adam amplify
+/// rounding.
+const DTYPE: DType = DType::F64;
+
+#[derive(Deserialize)]
+struct Golden {
+    weights: String,
+    arch_network_cfg: NetworkConfig,
+    #[serde(rename = "T")]
+    n_steps: usize,
+    accs: Vec<f64>,
+    margin: f64,
+    pairs_arch2_i: Vec<u32>,
+    pairs_arch1_j: Vec<u32>,
+    better_i_over_j: Vec<bool>,
+    texts: Vec<String>,
+    z: Option<Vec<Vec<Vec<Vec<f64>>>>>,
+    history: Vec<HingeStep>,
+    param_grad_norms_step0: BTreeMap<String, Option<f64>>,
+    param_norms_after_step1: BTreeMap<String, f64>,
+    mse_anytime: Option<Anytime>,
+}
+
+#[derive(Deserialize)]
+struct HingeStep {
+    loss: f64,
+    grad_norm: f64,
+    scores: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Anytime {
+    #[serde(rename = "T")]
+    n_steps: usize,
+    half_accs: Vec<f64>,
+    final_accs: Vec<f64>,
+    history: Vec<AnytimeStep>,
+}
+
+#[derive(Deserialize)]
+struct AnytimeStep {
+    loss: f64,
+    grad_norm: f64,
+    scores_sigmoid_half: Vec<f64>,
+    scores_sigmoid_final: Vec<f64>,
+}
+
+/// A network in training, from golden weights.
+struct Training {
+    cfg: ModelConfig,
+    variables: BTreeMap<String, Var>,
+    network: Network,
+    adam: Adam,
+    architectures: Vec<(Architecture, Option<Saliencies>)>,
+}
+
+impl Training {
+    fn new(golden: &Golden, n_steps: usize, scored: &[usize]) -> Self {
+        let encoder = &golden.arch_network_cfg;
+        let cfg = ModelConfig { n_steps, ..encoder.arch_embedder_cfg.model(&encoder.mlp_hiddens) };
+        let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
+            .into_iter()
+            .map(|(name, value)| (name, Var::from_tensor(&value.to_dtype(DTYPE).expect("f64")).expect("a variable")))
+            .collect();
+        let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        let vb = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
+        let n_operations = space::nasbench201().operations.len();
+        let network = Network::new(&cfg, n_operations, scored, &vb).expect("golden weights fit");
+        let optimizer = Optimizer {
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            schedule: Schedule::Constant,
+        };
+        let architectures = (0..golden.texts.len()).map(|i| {
+            let architecture = parse(&golden.texts[i]);
+            let saliencies = golden.z.as_ref().map(|z| vectors::saliencies(&z[i], &architecture));
+            (architecture, saliencies)
+        });
+        let architectures = architectures.collect();
+        let variables = variables.into_iter().filter(|(name, _)| !constants::is_constant(name)).collect();
+        Self { cfg, variables, network, adam: Adam::new(optimizer), architectures }
+    }
+
+    /// The raw scores `[n]` of each scored step.
+    fn scores(&self) -> Vec<Tensor> {
+        let inputs: Vec<Input<'_>> = self
+            .architectures
+            .iter()
+            .map(|(architecture, saliencies)| Input { architecture, saliencies: saliencies.as_ref() })
+            .collect();
+        let batch =
+            GraphBatch::new(&inputs, &self.cfg, &mut |_, n| vec![0.0; n], Padding::None, DTYPE, &Device::Cpu)
+                .expect("a batch");
+        let embeddings = self.network.embed(&batch).expect("the encoder runs");
+        let score = |(i, embeddings)| self.network.score(i, embeddings, &mut NoDropout).expect("the head runs");
+        embeddings.iter().enumerate().map(score).collect()
+    }
+
+    fn gradient_norms(&self, gradients: &GradStore) -> BTreeMap<String, Option<f64>> {
+        let norm = |var: &Var| gradients.get(var).map(|gradient| norm(gradient));
+        self.variables.iter().map(|(name, var)| (name.clone(), norm(var))).collect()
+    }
+
+    /// The norm over all parameters.
+    fn total_norm(&self, gradients: &GradStore) -> f64 {
+        self.gradient_norms(gradients).values().flatten().map(|norm| norm * norm).sum::<f64>().sqrt()
+    }
+
+    fn step(&mut self, gradients: &GradStore) {
+        self.adam.step(&self.variables, gradients, 1e-3).expect("the optimiser runs");
+    }
+}
+
+fn norm(tensor: &Tensor) -> f64 {
+    tensor.sqr().and_then(|squares| squares.sum_all()?.sqrt()?.to_scalar()).expect("a norm")
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_vec1().expect("a vector")
+}
+
+fn scalar(tensor: &Tensor) -> f64 {
+    tensor.to_scalar().expect("a scalar")
+}
+
+fn check_hinge(file: &str) {
+    let golden: Golden = read(&format!("{file}.json"));
+    let mut training = Training::new(&golden, golden.n_steps, &[golden.n_steps]);
+    let labels: Vec<Option<f64>> = golden.accs.iter().copied().map(Some).collect();
+    let ours = pairs(&labels, Pairs::All, &mut rng());
+    let mut expected: Vec<Pair> = golden
+        .pairs_arch2_i
+        .iter()
+        .zip(&golden.pairs_arch1_j)
+        .zip(&golden.better_i_over_j)
+        .map(|((&i, &j), &i_is_better)| if i_is_better { (i, j) } else { (j, i) })
+        .map(|(better, worse)| Pair { better, worse })
+        .collect();
+    expected.sort_unstable();
+    let mut sorted = ours.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected, "{file}: pairs");
+
+    let (better, worse) = pair_indices(&ours, &Device::Cpu).expect("indices");
+    for (step, expected) in golden.history.iter().enumerate() {
+        let what = format!("{file} step {step}");
+        let scores = training.scores().pop().expect("one step is scored");
+        let of = |positions: &Tensor| scores.index_select(positions, 0).expect("positions of the batch");
+        let loss = pairwise_hinge(&of(&better), &of(&worse), golden.margin).expect("a loss");
+        assert_close(&format!("{what} loss"), &[scalar(&loss)], &[expected.loss], DTYPE);
+        assert_close(&format!("{what} scores"), &values(&scores), &expected.scores, DTYPE);
+        let gradients = loss.backward().expect("gradients");
+        assert_close(&format!("{what} gradient"), &[training.total_norm(&gradients)], &[expected.grad_norm], DTYPE);
+        if step == 0 {
+            check_gradients(&what, &training.gradient_norms(&gradients), &golden.param_grad_norms_step0);
+        }
+        training.step(&gradients);
+        if step == 0 {
+            check_parameters(&what, &training.variables, &golden.param_norms_after_step1);
+        }
+    }
+}
+
+/// A parameter without a gradient may have one that is zero.
+fn check_gradients(what: &str, found: &BTreeMap<String, Option<f64>>, expected: &BTreeMap<String, Option<f64>>) {
+    for (name, found) in found {
+        let (found, expected) = (found.unwrap_or(0.0), expected[name].unwrap_or(0.0));
+        assert_close(&format!("{what} gradient of {name}"), &[found], &[expected], DTYPE);
+    }
+}
+
+fn check_parameters(what: &str, variables: &BTreeMap<String, Var>, expected: &BTreeMap<String, f64>) {
+    for (name, variable) in variables {
+        let found = norm(variable.as_tensor());
+        assert_close(&format!("{what} {name} after it"), &[found], &[expected[name]], DTYPE);
+    }
+}
+
+fn check_anytime(file: &str) {
+    let golden: Golden = read(&format!("{file}.json"));
+    let anytime = golden.mse_anytime.as_ref().expect("the file has an anytime loss");
+    let mut training = Training::new(&golden, anytime.n_steps, &[1, 2]);
+    let labels = |accuracies: &[f64]| accuracies.iter().copied().map(Some).collect::<Vec<_>>();
+    let (half, full) = (labels(&anytime.half_accs), labels(&anytime.final_accs));
+    for (step, expected) in anytime.history.iter().enumerate() {
+        let what = format!("{file} anytime step {step}");
+        let scores = training.scores();
+        let sigmoid = |scores: &Tensor| values(&candle_nn::ops::sigmoid(scores).expect("a sigmoid"));
+        assert_close(&format!("{what} half"), &sigmoid(&scores[0]), &expected.scores_sigmoid_half, DTYPE);
+        assert_close(&format!("{what} final"), &sigmoid(&scores[1]), &expected.scores_sigmoid_final, DTYPE);
+        let losses = [mean_squared_error(&scores[0], &half), mean_squared_error(&scores[1], &full)];
+        let [half_loss, final_loss] = losses.map(|loss| loss.expect("a loss"));
+        let loss = (half_loss + final_loss).expect("a sum");
+        assert_close(&format!("{what} loss"), &[scalar(&loss)], &[expected.loss], DTYPE);
+        let gradients = loss.backward().expect("gradients");
+        assert_close(&format!("{what} gradient"), &[training.total_norm(&gradients)], &[expected.grad_norm], DTYPE);
+        training.step(&gradients);
+    }
+}
+
+fn rng() -> rand_chacha::ChaCha8Rng {
+    rand::SeedableRng::seed_from_u64(0)
+}
+
+#[test]
+fn hinge_without_saliencies() {
+    check_hinge("loss_nb201_l5_none");
+}
+
+#[test]
+fn hinge_with_added_saliencies() {
+    check_hinge("loss_nb201_l5_add");
+}
+
+#[test]
+fn hinge_with_appended_saliencies() {
+    check_hinge("loss_nb201_l3_concat");
+}
+
+#[test]
+fn anytime_without_saliencies() {
+    check_anytime("loss_nb201_l5_none");
+}
+
+#[test]
+fn anytime_with_appended_saliencies() {
+    check_anytime("loss_nb201_l3_concat");
+}
