@@ -56,7 +56,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     match args.format {
         Format::Text => out.line(evaluation)?,
         Format::Json => {
-            out.line(serde_json::to_string_pretty(&evaluation).context("could not write JSON")?)?
+            out.line(serde_json::to_string_pretty(&evaluation).context("could not write JSON")?)?;
         }
     }
     out.flush()

@@ -53,6 +53,9 @@ impl ReferenceScores {
 }
 
 /// The fold, of `n_folds`, that a class of architectures belongs to. Isomorphic cells share one.
+///
+/// # Panics
+/// Without folds.
 #[must_use]
 pub fn fold_of(class: &CanonicalId, n_folds: usize, seed: u64) -> usize {
     let digest = Sha256::new()
@@ -60,8 +63,7 @@ pub fn fold_of(class: &CanonicalId, n_folds: usize, seed: u64) -> usize {
         .chain_update(seed.to_le_bytes())
         .chain_update(class.as_str())
         .finalize();
-    let head: [u8; 8] = digest[..8].try_into().expect("a SHA-256 digest has 32 bytes");
-    (u64::from_be_bytes(head) % n_folds as u64) as usize
+    (u64::from_be_bytes(std::array::from_fn(|i| digest[i])) % n_folds as u64) as usize
 }
 
 /// Learns a calibration from `(position, label)` of architectures out of their fold, or `None` where

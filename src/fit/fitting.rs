@@ -63,6 +63,9 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// When a run fails, or labels do not rise with the scores and so cannot calibrate them.
+    ///
+    /// # Panics
+    /// Never, unless a run does.
     pub fn fit(&self, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
         let folds = (0..self.n_folds.unwrap_or(0)).map(Run::WithoutFold);
         let runs: Vec<(Run, Dataset)> =

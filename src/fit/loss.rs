@@ -1,6 +1,6 @@
 //! What training minimises (`method.md` sections 6 and 8).
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
@@ -81,14 +81,6 @@ pub fn mean_squared_error(scores: &Tensor, labels: &[Option<f64>]) -> Result<Ten
     let labels = column(labels.iter().map(|label| label.unwrap_or(0.0)).collect())?;
     let errors = (candle_nn::ops::sigmoid(scores)? - labels)?.sqr()?;
     (errors * is_labelled)?.sum_all()? / n_labelled as f64
-}
-
-/// A loss of nothing: no gradient flows from it.
-///
-/// # Errors
-/// When the tensor cannot be made.
-pub fn zero(dtype: DType, device: &Device) -> Result<Tensor> {
-    Tensor::zeros((), dtype, device)
 }
 
 #[cfg(test)]

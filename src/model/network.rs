@@ -27,6 +27,9 @@ impl Network {
     ///
     /// # Errors
     /// When `vb` lacks a tensor or has it in another shape.
+    ///
+    /// # Panics
+    /// With a configuration that does not pass [`ModelConfig::validate`].
     pub fn new(cfg: &ModelConfig, n_operations: usize, steps: &[usize], vb: &VarBuilder) -> Result<Self> {
         let embedding_dim = cfg.forward_dims.last().copied().expect("validated: a stack has a layer");
         let head = |step: usize| {

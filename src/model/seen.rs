@@ -48,12 +48,12 @@ impl SeenClasses {
 
 fn key(class: &CanonicalId) -> u64 {
     let digest = Sha256::digest(class.as_str());
-    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 digest has 32 bytes"))
+    u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
 }
 
 impl From<SeenClasses> for String {
     fn from(classes: SeenClasses) -> Self {
-        classes.0.iter().map(|key| format!("{key:016x}")).collect()
+        classes.0.iter().flat_map(|key| format!("{key:016x}").into_bytes()).map(char::from).collect()
     }
 }
 

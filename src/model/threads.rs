@@ -21,6 +21,9 @@ pub const SINGLE_THREADED: [(&str, &str); 2] = [("CANDLE_NUM_THREADS", "1"), ("R
 ///
 /// # Errors
 /// As [`Model::scores`].
+///
+/// # Panics
+/// Never, unless a tensor operation does.
 pub fn scores_in_parallel(
     model: &Model,
     inputs: &[Input<'_>],

@@ -115,7 +115,7 @@ impl Training {
     }
 
     fn gradient_norms(&self, gradients: &GradStore) -> BTreeMap<String, Option<f64>> {
-        let norm = |var: &Var| gradients.get(var).map(|gradient| norm(gradient));
+        let norm = |var: &Var| gradients.get(var).map(norm);
         self.variables.iter().map(|(name, var)| (name.clone(), norm(var))).collect()
     }
 

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN", required_unless_present = "budgets", conflicts_with = "budgets")]
     target: Option<String>,
     /// Columns of labels after ascending training budgets, one time step each; a number at the end of a
-    /// name, as in acc_200, is the budget in epochs.
+    /// name, as in `acc_200`, is the budget in epochs.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     budgets: Vec<String>,
     /// Search space of the architectures.
