@@ -76,7 +76,9 @@ impl Training {
         let cfg = ModelConfig { n_steps, ..encoder.arch_embedder_cfg.model(&encoder.mlp_hiddens) };
         let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
             .into_iter()
-            .map(|(name, value)| (name, Var::from_tensor(&value.to_dtype(DTYPE).expect("f64")).expect("a variable")))
+            .map(|(name, value)| {
+                (name, Var::from_tensor(&value.to_dtype(DTYPE).expect("f64")).expect("a variable"))
+            })
             .collect();
         let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let vb = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
@@ -110,7 +112,8 @@ impl Training {
             GraphBatch::new(&inputs, &self.cfg, &mut |_, n| vec![0.0; n], Padding::None, DTYPE, &Device::Cpu)
                 .expect("a batch");
         let embeddings = self.network.embed(&batch).expect("the encoder runs");
-        let score = |(i, embeddings)| self.network.score(i, embeddings, &mut NoDropout).expect("the head runs");
+        let score =
+            |(i, embeddings)| self.network.score(i, embeddings, &mut NoDropout).expect("the head runs");
         embeddings.iter().enumerate().map(score).collect()
     }
 
@@ -168,7 +171,12 @@ fn check_hinge(file: &str) {
         assert_close(&format!("{what} loss"), &[scalar(&loss)], &[expected.loss], DTYPE);
         assert_close(&format!("{what} scores"), &values(&scores), &expected.scores, DTYPE);
         let gradients = loss.backward().expect("gradients");
-        assert_close(&format!("{what} gradient"), &[training.total_norm(&gradients)], &[expected.grad_norm], DTYPE);
+        assert_close(
+            &format!("{what} gradient"),
+            &[training.total_norm(&gradients)],
+            &[expected.grad_norm],
+            DTYPE,
+        );
         if step == 0 {
             check_gradients(&what, &training.gradient_norms(&gradients), &golden.param_grad_norms_step0);
         }
@@ -180,7 +188,11 @@ fn check_hinge(file: &str) {
 }
 
 /// A parameter without a gradient may have one that is zero.
-fn check_gradients(what: &str, found: &BTreeMap<String, Option<f64>>, expected: &BTreeMap<String, Option<f64>>) {
+fn check_gradients(
+    what: &str,
+    found: &BTreeMap<String, Option<f64>>,
+    expected: &BTreeMap<String, Option<f64>>,
+) {
     for (name, found) in found {
         let (found, expected) = (found.unwrap_or(0.0), expected[name].unwrap_or(0.0));
         assert_close(&format!("{what} gradient of {name}"), &[found], &[expected], DTYPE);
@@ -211,7 +223,12 @@ fn check_anytime(file: &str) {
         let loss = (half_loss + final_loss).expect("a sum");
         assert_close(&format!("{what} loss"), &[scalar(&loss)], &[expected.loss], DTYPE);
         let gradients = loss.backward().expect("gradients");
-        assert_close(&format!("{what} gradient"), &[training.total_norm(&gradients)], &[expected.grad_norm], DTYPE);
+        assert_close(
+            &format!("{what} gradient"),
+            &[training.total_norm(&gradients)],
+            &[expected.grad_norm],
+            DTYPE,
+        );
         training.step(&gradients);
     }
 }

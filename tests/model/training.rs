@@ -1,0 +1,81 @@
+//! Training is a function of configuration, dataset and seed.
+
+use candle_core::Device;
+use tagates::fit::{Example, FitConfig, FitError, Loss, StateError, Trainer};
+use tagates::metrics::kendall_tau;
+use tagates::model::{Input, Model, SymmetryBreaking};
+
+use crate::{labelled, tiny};
+
+#[test]
+fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
+    let config = tiny(SymmetryBreaking::Random { scale: 0.1 });
+    let dataset = labelled(40, &config);
+    let straight = {
+        let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
+        while !trainer.is_done() {
+            trainer.run_epoch().expect("an epoch");
+        }
+        trainer.checkpoint().expect("a checkpoint")
+    };
+    let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
+    trainer.run_epoch().expect("an epoch");
+    let state = trainer.state().expect("a state");
+    let mut trainer = Trainer::resumed(&config, &dataset, 9, &state).expect("the same run");
+    assert_eq!(trainer.n_epochs_done(), 1);
+    while !trainer.is_done() {
+        trainer.run_epoch().expect("an epoch");
+    }
+    assert_eq!(trainer.checkpoint().expect("a checkpoint").as_bytes(), straight.as_bytes());
+}
+
+#[test]
+fn a_state_of_another_run_or_a_damaged_one_is_refused() {
+    let config = tiny(SymmetryBreaking::None);
+    let dataset = labelled(20, &config);
+    let state = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.state()).expect("a state");
+    for (seed, state) in [(10, state.as_slice()), (9, &state[..state.len() / 2]), (9, b"{}")] {
+        let error = Trainer::resumed(&config, &dataset, seed, state).expect_err("not this run's state");
+        let FitError::State(error) = error else { panic!("{error}") };
+        assert!(matches!((seed, error), (10, StateError::OtherRun) | (9, StateError::Damaged(_))));
+    }
+}
+
+#[test]
+fn a_small_set_is_learnt_by_heart_with_either_loss() {
+    let hinge = tiny(SymmetryBreaking::None);
+    let mut optimizer = hinge.optimizer;
+    optimizer.learning_rate = 1e-2;
+    let hinge = FitConfig { n_epochs: 200, optimizer, ..hinge };
+    let squared = FitConfig { loss: Loss::MeanSquaredError, ..hinge.clone() };
+    for config in [hinge, squared] {
+        let dataset = labelled(24, &config);
+        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        while !trainer.is_done() {
+            trainer.run_epoch().expect("an epoch");
+        }
+        let checkpoint = trainer.checkpoint().expect("a checkpoint");
+        let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        let scores = model.scores(&inputs).expect("scores");
+        for target in 0..2 {
+            let scores: Vec<f64> = scores.iter().map(|row| row[target]).collect();
+            let labels: Vec<f64> = dataset.labels(target).into_iter().flatten().collect();
+            let tau = kendall_tau(&scores, &labels).expect("defined");
+            assert!(tau > 0.85, "{:?}, target {target}: tau {tau}", config.loss);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_on_is_named() {
+    let config = tiny(SymmetryBreaking::Concat { n_metrics: 5 });
+    let mut dataset = labelled(4, &config);
+    dataset.examples[2].saliencies = None;
+    let error = Trainer::new(&config, &dataset, 0).expect_err("saliencies are missing");
+    assert!(matches!(error, FitError::Input { index: 2, .. }), "{error}");
+    let mut shallow = tiny(SymmetryBreaking::None);
+    shallow.model.n_steps = 1;
+    let error = Trainer::new(&shallow, &labelled(4, &shallow), 0).expect_err("two targets, one step");
+    assert_eq!(error.to_string(), "2 targets need as many time steps, the model has 1");
+}
