@@ -43,7 +43,8 @@ pub struct EncoderConfig {
     #[serde(default = "one_coefficient")]
     param_zs_add_coeff: f64,
     /// Says where the update mask was switched off.
-    _note: Option<String>,
+    #[serde(rename = "_note")]
+    note: Option<String>,
 }
 
 fn one() -> usize {
@@ -77,7 +78,7 @@ impl EncoderConfig {
                 "concat_ofb_message" | "" => UpdateInput::Messages,
                 other => panic!("golden file with update method {other}"),
             },
-            update_mask: match &self._note {
+            update_mask: match &self.note {
                 Some(note) if note.starts_with("update mask all ones") => UpdateMask::All,
                 Some(note) => panic!("golden file with note {note}"),
                 None => UpdateMask::Parametrised,
