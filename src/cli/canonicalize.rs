@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use crate::cli::lines;
 use crate::cli::output::Output;
-use crate::space;
+use crate::cli::rows::known_space;
 
 /// Which architectures.
 #[derive(Debug, clap::Args)]
@@ -25,10 +25,7 @@ pub struct Args {
 /// When the space is unknown, the input cannot be read, or a line is no architecture of the space: then
 /// what comes before it has been printed.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
-    let space = space::builtin(&args.space).ok_or_else(|| {
-        let known: Vec<_> = space::builtins().map(|space| space.name.clone()).collect();
-        anyhow!("search space {:?} is not known, only {} (--space)", args.space, known.join(", "))
-    })?;
+    let space = known_space(&args.space)?;
     let mut out = Output::stdout();
     for line in lines::read(&args.input)? {
         let line = line?;

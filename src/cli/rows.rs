@@ -116,6 +116,6 @@ impl RowArgs {
 pub(in crate::cli) fn known_space(name: &str) -> anyhow::Result<Arc<SearchSpace>> {
     crate::space::builtin(name).ok_or_else(|| {
         let known: Vec<_> = crate::space::builtins().map(|space| space.name.clone()).collect();
-        anyhow!("search space {name:?} is not known, only {}", known.join(", "))
+        anyhow!("search space {name:?} is not known, only {} (--space)", known.join(", "))
     })
 }

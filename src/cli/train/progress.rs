@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::fit::{Dataset, Epoch, Example, FitConfig, FitError, Observer, Run, Trainer};
 use crate::metrics::kendall_tau;
-use crate::model::{Input, Model};
+use crate::model::{Input, Model, scores_in_parallel};
 
 /// Epochs at the end whose predictors are validated.
 const N_VALIDATED: usize = 5;
@@ -130,10 +131,7 @@ impl<'a> Progress<'a> {
     fn validate(&self, trainer: &Trainer<'_>, dataset: &Dataset) -> Result<(), FitError> {
         let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
-        let mut scores = Vec::with_capacity(inputs.len());
-        for batch in inputs.chunks(N_AT_ONCE) {
-            scores.extend(model.scores(batch)?);
-        }
+        let scores = scores_in_parallel(&model, &inputs, NonZero::<usize>::MIN)?;
         let tau = |target: usize| {
             let labelled = dataset.labels(target).into_iter().zip(&scores);
             let (labels, scores): (Vec<f64>, Vec<f64>) =
@@ -145,9 +143,6 @@ impl<'a> Progress<'a> {
         Ok(())
     }
 }
-
-/// Architectures scored at once.
-const N_AT_ONCE: usize = 128;
 
 impl Observer for Progress<'_> {
     fn stored_state(&self, run: Run) -> Option<Vec<u8>> {
