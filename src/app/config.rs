@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 
 use crate::app::shipped;
 use crate::domain::{Task, TaskName};
-use crate::model::Checkpoint;
 use crate::serving::Served;
 use crate::{grpc, serving};
 
@@ -45,7 +44,7 @@ impl Config {
         let Some(path) = &self.checkpoint else {
             return Ok(Served { task: Task::nasbench201_cifar10(), checkpoint: shipped::checkpoint()? });
         };
-        let checkpoint = Checkpoint::read(path).with_context(|| format!("checkpoint {}", path.display()))?;
+        let checkpoint = shipped::checkpoint_or(Some(path))?;
         let named = match (&checkpoint.header().task, &self.task) {
             (Some(own), Some(asked)) if own != asked => {
                 bail!("checkpoint {} is of task {own}, not {asked} (--task)", path.display())

@@ -89,7 +89,7 @@ impl App {
                 format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
             })?
             .context("server failed while it stopped")?;
-        self.worker.stop().await;
+        self.worker.stop().await.context("calls may be unanswered")?;
         tracing::info!("stopped");
         Ok(())
     }

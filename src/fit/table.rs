@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// One row and where it stands.
@@ -74,6 +75,16 @@ pub enum TableError {
         column: String,
         /// What is there.
         found: String,
+    },
+    /// A field that is no matrix of numbers.
+    #[error("line {line}: {column} is not rows of numbers, as [[1, 2.5], [0, 3]]")]
+    NotRows {
+        /// Line in the file.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What the parser said.
+        source: serde_json::Error,
     },
 }
 
@@ -157,6 +168,21 @@ impl Row {
             found: field.to_string(),
         })
     }
+
+    /// The field as rows of numbers, in JSON, also where it is text; `None` where it is empty or null.
+    ///
+    /// # Errors
+    /// When there is no such column, or it holds something else.
+    pub fn rows_of_numbers(&self, column: &str) -> Result<Option<Vec<Vec<f64>>>, TableError> {
+        let rows = match self.field(column)? {
+            Value::Null => return Ok(None),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
+            Value::String(text) => serde_json::from_str(text),
+            other => Vec::<Vec<f64>>::deserialize(other),
+        };
+        let not_rows = |source| TableError::NotRows { line: self.line, column: column.to_owned(), source };
+        rows.map(Some).map_err(not_rows)
+    }
 }
 
 /// Which rows of a table are meant.
@@ -166,7 +192,8 @@ pub struct Selection {
     pub conditions: Vec<(String, String)>,
     /// How many of the rows that meet the conditions are passed over first.
     pub skip: usize,
-    /// How many rows are taken then, going on from the first one where the table ends.
+    /// How many rows are taken then, going on from the first one where the table ends, and each row once
+    /// at most; all that are left where `None`.
     pub first: Option<usize>,
 }
 
@@ -183,9 +210,14 @@ impl Selection {
                 matching.push(row);
             }
         }
-        let n_rows = matching.len();
-        matching.rotate_left(self.skip.checked_rem(n_rows).unwrap_or(0));
-        matching.truncate(self.first.unwrap_or(n_rows));
+        match self.first {
+            Some(first) => {
+                let skip = self.skip.checked_rem(matching.len()).unwrap_or(0);
+                matching.rotate_left(skip);
+                matching.truncate(first);
+            }
+            None => drop(matching.drain(..self.skip.min(matching.len()))),
+        }
         Ok(matching)
     }
 
@@ -224,6 +256,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_numbers_are_json_in_either_format() {
+        let csv = table(".csv", "arch,z\na,\"[[1, 2.5], [0, -3]]\"\nb,\nc,\"[1]\"\n").expect("a table");
+        let json = table(".jsonl", "{\"z\":[[1,2.5],[0,-3]]}\n{\"z\":null}\n{\"z\":[1]}\n").expect("a table");
+        for rows in [csv, json] {
+            let expected = vec![vec![1.0, 2.5], vec![0.0, -3.0]];
+            assert_eq!(rows[0].rows_of_numbers("z").expect("rows"), Some(expected));
+            assert_eq!(rows[1].rows_of_numbers("z").expect("nothing"), None);
+            assert!(matches!(rows[2].rows_of_numbers("z"), Err(TableError::NotRows { .. })));
+        }
+    }
+
+    #[test]
     fn errors_name_line_and_column() {
         let rows = table(".csv", "arch,acc\na,high\nb,NaN\n").expect("a table");
         assert_eq!(rows[0].number("acc").unwrap_err().to_string(), "line 2: acc is \"high\", not a number");
@@ -253,5 +297,7 @@ mod tests {
         assert_eq!(pick(0, Some(2)), "ac");
         assert_eq!(pick(2, Some(2)), "da");
         assert_eq!(pick(4, Some(9)), "cda");
+        assert_eq!(pick(1, None), "cd");
+        assert_eq!(pick(9, None), "");
     }
 }

@@ -91,6 +91,13 @@ impl Model {
         self.header.steps.iter().all(|head| head.calibration.is_some())
     }
 
+    /// Smallest and largest value of the unit its scores are in, `None` where they mean order only.
+    #[must_use]
+    pub fn valid_range(&self) -> Option<(f64, f64)> {
+        let calibration = self.header.steps.iter().find_map(|head| head.calibration.as_ref())?;
+        self.is_calibrated().then(|| calibration.valid_range())
+    }
+
     /// Checks that the model can score `input`.
     ///
     /// # Errors

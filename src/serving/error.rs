@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{ModelVersionId, TaskName};
+use crate::domain::{ModelVersionId, TaskName, Unit};
 use crate::model;
 
 /// Why candidates were not scored.
@@ -79,13 +79,23 @@ pub enum StartError {
         /// What is wrong.
         source: model::CheckpointError,
     },
+    /// Scores in one unit for a task in another.
+    #[error("checkpoint predicts values from {} to {}, task {task} is in {unit:?}", .range.0, .range.1)]
+    OtherUnit {
+        /// Smallest and largest value of the checkpoint's unit.
+        range: (f64, f64),
+        /// The task.
+        task: TaskName,
+        /// The task's unit.
+        unit: Unit,
+    },
     /// The model did not answer a first question.
     #[error("model of task {task} did not answer")]
     WarmUp {
         /// The task.
         task: TaskName,
         /// What went wrong.
-        source: model::Error,
+        source: WarmUpError,
     },
     /// The operating system gave no thread, or it died.
     #[error("could not start the model thread")]
@@ -93,6 +103,17 @@ pub enum StartError {
     /// The thread ended before it was ready.
     #[error("model thread ended while it loaded the models")]
     ThreadEnded,
+}
+
+/// Why a model did not answer a first question.
+#[derive(Debug, thiserror::Error)]
+pub enum WarmUpError {
+    /// It failed.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// Its answer was no number.
+    #[error("its score is not finite")]
+    NotFinite,
 }
 
 fn names(tasks: &[TaskName]) -> String {

@@ -20,6 +20,6 @@ mod worker;
 pub use answer::{Answer, CandidateError, Timings};
 pub use catalog::{Target, Version};
 pub use config::Config;
-pub use error::{Error, StartError};
+pub use error::{Error, StartError, WarmUpError};
 pub use handle::Handle;
-pub use worker::{Served, Worker, start};
+pub use worker::{Served, ThreadPanicked, Worker, start};

@@ -14,7 +14,7 @@ use crate::serving::catalog::Catalog;
 use crate::serving::job::{Job, Scored};
 use crate::serving::queue::Queue;
 use crate::serving::schedule::Schedule;
-use crate::serving::{CandidateError, Config, Error, Handle, StartError, Target, Version};
+use crate::serving::{CandidateError, Config, Error, Handle, StartError, Target, Version, WarmUpError};
 use crate::space::Saliencies;
 
 /// A task and the checkpoint that answers for it.
@@ -25,6 +25,11 @@ pub struct Served {
     /// Its model.
     pub checkpoint: Checkpoint,
 }
+
+/// The model thread did not end by itself; its log says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("model thread panicked")]
+pub struct ThreadPanicked;
 
 /// The model thread. Dropping it lets the thread finish what is queued, then end.
 #[derive(Debug)]
@@ -65,13 +70,15 @@ impl Worker {
     }
 
     /// Lets the thread answer what is queued, and waits for it to end.
-    pub async fn stop(mut self) {
+    ///
+    /// # Errors
+    /// When it panicked, and so may have left calls unanswered.
+    pub async fn stop(mut self) -> Result<(), ThreadPanicked> {
         self.queue.close();
         self.ended().await;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("model thread panicked");
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(ThreadPanicked),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }
@@ -129,6 +136,11 @@ fn load(served: Served, device: &Device) -> Result<(Target, Model, Duration), St
     }
     let model = Model::load(&checkpoint, device)
         .map_err(|source| StartError::Load { task: task.name.clone(), source })?;
+    if let Some(range) = model.valid_range()
+        && range != task.unit.valid_range().into_inner()
+    {
+        return Err(StartError::OtherUnit { range, task: task.name, unit: task.unit });
+    }
     let warm_up = warm_up(&model).map_err(|source| StartError::WarmUp { task: task.name.clone(), source })?;
     let version = Version::of(&model, ModelVersionId::of_digest(&checkpoint.digest()));
     tracing::info!(task = %task.name, version = %version.id, ?warm_up, "model is loaded");
@@ -137,7 +149,7 @@ fn load(served: Served, device: &Device) -> Result<(Target, Model, Duration), St
 
 /// Has the model score an arbitrary architecture, for the second time when it is timed: the first one
 /// also pays for what the device sets up.
-fn warm_up(model: &Model) -> Result<Duration, model::Error> {
+fn warm_up(model: &Model) -> Result<Duration, WarmUpError> {
     let architectures = model.space().sample(1, 0);
     let saliencies = model.header().model.symmetry_breaking.n_metrics().map(|n_metrics| {
         let n_values = n_metrics * architectures[0].operations().count();
@@ -146,8 +158,12 @@ fn warm_up(model: &Model) -> Result<Duration, model::Error> {
     let inputs = [Input { architecture: &architectures[0], saliencies: saliencies.as_ref() }];
     model.scores(&inputs)?;
     let started = Instant::now();
-    model.scores(&inputs)?;
-    Ok(started.elapsed())
+    let scores = model.scores(&inputs)?;
+    if scores.iter().flatten().all(|score| score.is_finite()) {
+        Ok(started.elapsed())
+    } else {
+        Err(WarmUpError::NotFinite)
+    }
 }
 
 /// Scores a batch of jobs of one version and answers each of them.
@@ -209,7 +225,12 @@ fn score(
     Ok((checked.into_iter())
         .map(|check| {
             check?;
-            Ok(prediction(rows.next().expect("the model scores every input it accepted")))
+            let scores = rows.next().expect("the model scores every input it accepted");
+            if scores.iter().all(|score| score.is_finite()) {
+                Ok(prediction(scores))
+            } else {
+                Err(CandidateError::NotFinite)
+            }
         })
         .collect())
 }

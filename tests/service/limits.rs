@@ -50,7 +50,7 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     request.set_timeout(Duration::from_nanos(1));
     let status = PredictorServiceClient::new(service).predict(request).await.expect_err("too late");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    worker.stop().await;
+    worker.stop().await.expect("the thread ends by itself");
 }
 
 #[tokio::test]

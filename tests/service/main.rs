@@ -9,3 +9,4 @@ mod protocol;
 mod refusals;
 mod search_spaces;
 mod shutdown;
+mod training;
