@@ -11,16 +11,20 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapRequestLayer;
 
 pub use config::Config;
 
 use crate::grpc::{self, DeadlineLayer, Health};
 use crate::serving::{self, Worker};
+
+/// Calls under way on one connection at most; each may hold a request message in memory.
+const MAX_CALLS_PER_CONNECTION: u32 = 256;
 
 /// A server that is ready to answer.
 pub struct App {
@@ -63,14 +67,18 @@ impl App {
     /// # Errors
     /// When calls are still unanswered after the drain timeout, or the model thread dies.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let (stop, stopped) = oneshot::channel::<()>();
+        let stop = CancellationToken::new();
         let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
         let mut server = pin!(
             Server::builder()
+                .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
                 .layer(DeadlineLayer)
+                .layer(MapRequestLayer::new({
+                    let stop = stop.clone();
+                    move |request| grpc::until_stopped(request, &stop)
+                }))
                 .add_routes(self.routes)
-                // Completes when `stop` is sent, and when it is dropped.
-                .serve_with_incoming_shutdown(incoming, async { drop(stopped.await) })
+                .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned())
         );
         tokio::select! {
             ended = &mut server => {
@@ -82,7 +90,7 @@ impl App {
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
         self.health.stopping().await;
-        drop(stop);
+        stop.cancel();
         time::timeout(self.drain_timeout, server)
             .await
             .with_context(|| {
