@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
-use tokio::time;
+use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -42,13 +42,15 @@ impl App {
     /// # Errors
     /// When the address is not to be had, or the checkpoint cannot be served.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let served = config.served()?;
+        let (task, checkpoint) = config.served()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {} (--listen)", config.listen))?;
         let local_addr = listener.local_addr().context("could not ask for the local address")?;
         let health = Health::starting().await;
-        let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await?;
+        let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
+        let loaded = task::spawn_blocking(move || serving::load(task, &checkpoint, &Device::Cpu));
+        handle.swap(loaded.await.context("loading died")??);
         let routes = grpc::routes(&config.grpc, handle, &health).context("could not set up reflection")?;
         health.ready().await;
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);

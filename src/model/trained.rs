@@ -184,3 +184,35 @@ impl SimpleBackend for CheckpointTensors {
         self.tensors.contains_key(name)
     }
 }
+
+#[cfg(test)]
+impl Model {
+    /// A model of NAS-Bench-201 that has learnt nothing and scores once, in no unit.
+    pub(crate) fn sample() -> Arc<Self> {
+        use std::sync::LazyLock;
+
+        use crate::model::{ModelConfig, SeenClasses, StepHead, Variables};
+
+        static SAMPLE: LazyLock<Arc<Model>> = LazyLock::new(|| {
+            let (space, model) = (space::nasbench201(), ModelConfig { n_steps: 1, ..ModelConfig::default() });
+            let variables = Variables::new(0);
+            let vb = variables.builder(DType::F32, &Device::Cpu);
+            let network = Network::new(&model, space.operations.len(), &[1], &vb).expect("a network");
+            let header = Header {
+                format_version: crate::model::FORMAT_VERSION,
+                predictor_kind: crate::model::PredictorKind::TaGates,
+                members: Vec::new(),
+                model,
+                space: space.name.clone(),
+                task: None,
+                steps: vec![StepHead { step: 1, budget: None, calibration: None }],
+                trained_on: SeenClasses::default(),
+                holdout: None,
+                training: serde_json::Value::Null,
+                report: serde_json::Value::Null,
+            };
+            Arc::new(Model { header, digest: [0; 32], space, network, device: Device::Cpu })
+        });
+        SAMPLE.clone()
+    }
+}

@@ -21,6 +21,12 @@ pub enum Error {
         /// The name asked for.
         task: TaskName,
     },
+    /// The task has no champion yet.
+    #[error("task {task} has no promoted model yet: record observations, and one is trained")]
+    NoModel {
+        /// The task.
+        task: TaskName,
+    },
     /// The version asked for is not loaded.
     #[error("model version {asked:.64} of task {task} is not loaded, the current version is {current}")]
     UnknownVersion {
@@ -58,9 +64,9 @@ pub enum Error {
     Inference(#[source] Arc<model::Error>),
 }
 
-/// Why serving could not start.
+/// Why a checkpoint does not answer for a task.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LoadError {
     /// A checkpoint of one space for a task of another.
     #[error("checkpoint scores space {found}, task {task} is about {expected}")]
     OtherSpace {
@@ -73,7 +79,7 @@ pub enum StartError {
     },
     /// A checkpoint that is no model.
     #[error("could not load the model of task {task}")]
-    Load {
+    Checkpoint {
         /// The task.
         task: TaskName,
         /// What is wrong.
@@ -97,12 +103,6 @@ pub enum StartError {
         /// What went wrong.
         source: WarmUpError,
     },
-    /// The operating system gave no thread, or it died.
-    #[error("could not start the model thread")]
-    Thread(#[from] std::io::Error),
-    /// The thread ended before it was ready.
-    #[error("model thread ended while it loaded the models")]
-    ThreadEnded,
 }
 
 /// Why a model did not answer a first question.

@@ -165,7 +165,7 @@ fn a_checkpoint_is_served_for_the_task_it_names_or_the_one_it_is_given() {
     let output = serve(checkpoints::of_one_step().path(), &["--task", "another"]);
     assert!(lines(&output.stderr)[0].contains("nasbench201-cifar10"), "{output:?}");
     let config = config(&["--checkpoint", text(checkpoint.path()), "--task", "nasbench201-cifar10"]);
-    assert_eq!(config.served().expect("a task it is given").task.name.as_str(), "nasbench201-cifar10");
+    assert_eq!(config.served().expect("a task it is given").0.name.as_str(), "nasbench201-cifar10");
 }
 
 #[test]

@@ -42,8 +42,9 @@ async fn a_message_over_the_limit_is_refused_with_its_size_and_the_limit() {
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_answered_as_such() {
     let config = config(&[]);
-    let served = config.served().expect("the shipped checkpoint");
-    let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await.expect("a model");
+    let (task, checkpoint) = config.served().expect("the shipped checkpoint");
+    let (handle, worker) = serving::start(&config.serving).expect("a model thread");
+    handle.swap(serving::load(task, &checkpoint, &Device::Cpu).expect("a model"));
     let routes = grpc::routes(&config.grpc, handle, &Health::starting().await).expect("descriptors");
     let service = ServiceBuilder::new().layer(DeadlineLayer).service(routes);
     let mut request = Request::new(PredictRequest { architectures: sample(1), ..Default::default() });
