@@ -2,15 +2,39 @@
 //! embedded SQLite file, behind one contract.
 //!
 //! This room knows SQL, migrations and transactions. It knows nothing of tensors, queues or the wire.
+//!
+//! The SQL is one text for both databases wherever both take it. Each change is one transaction; a change
+//! of a task's observations first takes the task for itself, so that numbers are given without gaps and
+//! become visible in their order. Every call can be repeated when nobody knows whether it succeeded.
 
-use crate::domain::{
-    ModelVersionId, Observation, ObservationFilter, Recorded, Retraction, RetrainingPolicy, Sequence,
-    StoredObservation, StoredTask, Task, TaskName,
-};
+mod architectures;
+mod backend;
+mod config;
+mod error;
+mod migration;
+mod model_versions;
+mod observations;
+mod pages;
+mod postgres;
+mod recording;
+mod retractions;
+mod sqlite;
+mod tasks;
+
+use std::fmt;
+
+pub use config::{Config, DatabaseUrl, DatabaseUrlError, MigrateMode};
+pub use error::{Cause, Error, OpenError};
+pub use migration::Schema;
+
+use crate::domain::{Recorded, Retraction, Sequence, StoredTask};
+use crate::store::backend::{Backend, Reader, Transaction};
 
 /// Where everything is kept. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    database: Backend<sqlite::Database, postgres::Database>,
+}
 
 /// What a creating call is known by when it is sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,123 +65,62 @@ pub struct Undone {
     pub recorded: Vec<(Sequence, Recorded)>,
 }
 
-/// Why the store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The database cannot be reached, or is too busy: the same call may succeed later.
-    #[error("database is not reachable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// There is no such task.
-    #[error("task {0} is not known")]
-    UnknownTask(TaskName),
-    /// The task takes nothing new.
-    #[error("task {0} is archived")]
-    Archived(TaskName),
+impl Store {
+    /// Opens the database that the configuration names. Its schema is as it was: see [`Store::migrate`].
+    ///
+    /// # Errors
+    /// [`OpenError::Store`] with [`Error::Unavailable`] where the server does not answer (yet); otherwise
+    /// when the data directory cannot be used or is in use, or the server is too old.
+    pub async fn connect(config: &Config) -> Result<Self, OpenError> {
+        let database = match &config.database {
+            Some(url) => Backend::Postgres(postgres::Database::open(url).await?),
+            None => Backend::Sqlite(sqlite::Database::open(&config.data_dir()?).await?),
+        };
+        Ok(Self { database })
+    }
+
+    /// Brings the schema to what this binary needs, or only sees whether it is. Several processes may do so
+    /// at once.
+    ///
+    /// # Errors
+    /// When migrations are due that may not be run here, the schema is too new for this binary, a migration
+    /// that ran reads otherwise here, or the database fails.
+    pub async fn migrate(&self, mode: MigrateMode) -> Result<Schema, OpenError> {
+        let mut connection = match &self.database {
+            Backend::Sqlite(database) => {
+                Backend::Sqlite(database.writer.acquire().await.map_err(Error::from)?)
+            }
+            Backend::Postgres(database) => {
+                let mut connection = database.pool.acquire().await.map_err(Error::from)?;
+                // Its end gives back the lock of a migration that failed.
+                connection.close_on_drop();
+                Backend::Postgres(connection)
+            }
+        };
+        migration::migrate(connection.connection(), mode).await
+    }
+
+    async fn reader(&self) -> Result<Reader, Error> {
+        Ok(match &self.database {
+            Backend::Sqlite(database) => Backend::Sqlite(database.readers.acquire().await?),
+            Backend::Postgres(database) => Backend::Postgres(database.pool.acquire().await?),
+        })
+    }
+
+    async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(match &self.database {
+            Backend::Sqlite(database) => Backend::Sqlite(database.begin().await?),
+            Backend::Postgres(database) => Backend::Postgres(database.begin().await?),
+        })
+    }
 }
 
-impl Store {
-    pub async fn task_insert(
-        &self,
-        _task: &Task,
-        _policy: &RetrainingPolicy,
-        _request: Option<&RequestKey>,
-    ) -> Result<TaskInserted, Error> {
-        unimplemented!()
-    }
-    pub async fn task_by_name(&self, _name: &TaskName) -> Result<Option<StoredTask>, Error> {
-        unimplemented!()
-    }
-    /// Ascending by name.
-    pub async fn tasks_page(
-        &self,
-        _after: Option<&TaskName>,
-        _limit: u32,
-        _with_archived: bool,
-    ) -> Result<Vec<StoredTask>, Error> {
-        unimplemented!()
-    }
-    pub async fn task_policy_update(
-        &self,
-        _name: &TaskName,
-        _policy: &RetrainingPolicy,
-    ) -> Result<Option<StoredTask>, Error> {
-        unimplemented!()
-    }
-    pub async fn task_archive(&self, _name: &TaskName) -> Result<Option<StoredTask>, Error> {
-        unimplemented!()
-    }
-
-    /// All observations are of `task`. In one transaction.
-    pub async fn observations_insert(
-        &self,
-        _task: &TaskName,
-        _observations: &[Observation],
-    ) -> Result<Vec<Recorded>, Error> {
-        unimplemented!()
-    }
-    /// Live ones, or with the retracted ones; ascending by number, after the given one.
-    pub async fn observations_page(
-        &self,
-        _task: &TaskName,
-        _filter: &ObservationFilter,
-        _with_retracted: bool,
-        _after: Sequence,
-        _limit: u32,
-    ) -> Result<Vec<StoredObservation>, Error> {
-        unimplemented!()
-    }
-    /// Those that were live when `up_to` was the last number: the same rows whenever it is asked.
-    pub async fn snapshot_page(
-        &self,
-        _task: &TaskName,
-        _up_to: Sequence,
-        _after: Sequence,
-        _limit: u32,
-    ) -> Result<Vec<StoredObservation>, Error> {
-        unimplemented!()
-    }
-    /// Takes back every live observation that meets the filter.
-    pub async fn observations_retract(
-        &self,
-        _task: &TaskName,
-        _filter: &ObservationFilter,
-        _reason: &str,
-    ) -> Result<Retraction, Error> {
-        unimplemented!()
-    }
-    pub async fn retraction_undo(
-        &self,
-        _task: &TaskName,
-        _retraction: Sequence,
-    ) -> Result<Option<Undone>, Error> {
-        unimplemented!()
-    }
-    pub async fn retractions_page(
-        &self,
-        _task: &TaskName,
-        _after: Sequence,
-        _limit: u32,
-    ) -> Result<Vec<Retraction>, Error> {
-        unimplemented!()
-    }
-
-    /// Stores a checkpoint as the first version and champion of a task that has none yet.
-    pub async fn champion_seed(
-        &self,
-        _task: &TaskName,
-        _version: &ModelVersionId,
-        _checkpoint: &[u8],
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-    pub async fn champion_of(&self, _task: &TaskName) -> Result<Option<ModelVersionId>, Error> {
-        unimplemented!()
-    }
-    pub async fn checkpoint_of(
-        &self,
-        _task: &TaskName,
-        _version: &ModelVersionId,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        unimplemented!()
+/// Where it is, for people: the file, or the server without its password.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.database {
+            Backend::Sqlite(database) => write!(f, "SQLite file {}", database.path().display()),
+            Backend::Postgres(database) => database.url().fmt(f),
+        }
     }
 }
