@@ -15,3 +15,4 @@ pub mod model;
 pub mod pb;
 pub mod serving;
 pub mod space;
+pub mod store;

@@ -18,6 +18,8 @@ impl Task {
             metric: "test_accuracy".to_owned(),
             goal: Goal::Maximize,
             unit: Unit::Percent,
+            // Guessing among ten classes is right in 10 of 100 cases: less than 1 must be a fraction.
+            valid_range: 1.0..=100.0,
             budgets: vec![Budget(12), Budget(200)],
             holdout: Holdout::new("nasbench201-cifar10/1", 0.1).expect("a share of 0.1 is valid"),
         }

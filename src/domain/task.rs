@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Holdout;
+use crate::domain::{Holdout, RetrainingPolicy, Sequence, Timestamp};
 use crate::space::SearchSpace;
 
 /// The name of a task: 1 to 63 of `a-z`, `0-9`, `-`, `_` and `.`, a letter or digit first.
@@ -121,8 +121,25 @@ pub struct Task {
     pub goal: Goal,
     /// Unit of the metric.
     pub unit: Unit,
-    /// Ascending.
+    /// The values the metric can have, within those of the unit.
+    pub valid_range: RangeInclusive<f64>,
+    /// Ascending, one or more.
     pub budgets: Vec<Budget>,
     /// Which architectures no model of this task is trained on.
     pub holdout: Holdout,
+}
+
+/// A task that is stored, with what may change about it.
+#[derive(Clone, Debug)]
+pub struct StoredTask {
+    /// What never changes.
+    pub task: Task,
+    /// When it is retrained.
+    pub policy: RetrainingPolicy,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Since when it takes no observations and is not retrained.
+    pub archived_at: Option<Timestamp>,
+    /// The number of the last observation or retraction accepted, 0 before the first.
+    pub last_sequence: Sequence,
 }

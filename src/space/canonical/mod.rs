@@ -30,6 +30,13 @@ const VERSION: &str = "c1";
 pub struct CanonicalId(Arc<str>);
 
 impl CanonicalId {
+    /// The id that was kept as this text. It is taken at its word: which class an architecture is of is
+    /// for [`Architecture::canonical`] to say.
+    #[must_use]
+    pub fn from_kept(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

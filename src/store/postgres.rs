@@ -1,0 +1,104 @@
+//! What only PostgreSQL does in its way: a server of some version, many writers that lock rows, a clock
+//! that runs on within a transaction.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions};
+
+use crate::store::{DatabaseUrl, Error, OpenError};
+
+/// Microseconds since the Unix epoch: now, not when the transaction began, which may be long before it got
+/// its turn.
+pub(in crate::store) const NOW: &str =
+    "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+/// Whether the table exists.
+pub(in crate::store) const TABLE_EXISTS: &str = "SELECT to_regclass($1) IS NOT NULL";
+
+/// Makes others that would change the task wait for the end of this transaction; rows that refer to it can
+/// still be written.
+pub(in crate::store) const TASK_LOCK: &str = "SELECT task_id FROM tasks WHERE name = $1 FOR NO KEY UPDATE";
+
+/// The oldest major version the tests are meant for.
+const OLDEST: u32 = 13;
+const N_CONNECTIONS: u32 = 16;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A database of a PostgreSQL server.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Database {
+    url: DatabaseUrl,
+    pub pool: PgPool,
+}
+
+impl Database {
+    /// Connects once, to see that the server is there and new enough.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(N_CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(url.options().clone().application_name("tagates"))
+            .await?;
+        let version = pool.acquire().await?.server_version_num();
+        check_version(version)?;
+        Ok(Self { url: url.clone(), pool })
+    }
+
+    /// Begins a change.
+    pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, Error> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// The database, without its password.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+}
+
+/// `version` as in `server_version_num`: 150004 is 15.4.
+fn check_version(version: Option<u32>) -> Result<(), OpenError> {
+    match version {
+        Some(version) if version / 10_000 < OLDEST => {
+            let found = format!("{}.{}", version / 10_000, version % 10_000);
+            Err(OpenError::OldServer { found, needed: OLDEST })
+        }
+        // A server that does not say is a fork that knows better.
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether an error of this SQLSTATE may be gone the next time.
+pub(in crate::store) fn is_transient(code: &str) -> bool {
+    code.starts_with("08") // The connection failed.
+        || code.starts_with("57P") // The server is shutting down, has crashed or is starting.
+        || matches!(
+            code,
+            "53300" // Too many connections.
+                | "40001" // Two transactions could not be put in an order,
+                | "40P01" // or waited for each other.
+                | "25006" // A standby that was the primary, or will be.
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_are_too_old_are_named() {
+        check_version(Some(130_000)).expect("13 will do");
+        check_version(Some(180_001)).expect("18 will do");
+        let error = check_version(Some(120_017)).expect_err("12 is too old").to_string();
+        assert!(error.contains("PostgreSQL 12.17") && error.contains("13 or newer"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_stops_may_come_back_and_a_broken_constraint_stays() {
+        for code in ["57P01", "57P02", "57P03", "08006", "53300", "40001", "40P01"] {
+            assert!(is_transient(code), "{code}");
+        }
+        for code in ["23505", "42P01", "57014", "53100"] {
+            assert!(!is_transient(code), "{code}");
+        }
+    }
+}

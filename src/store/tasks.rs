@@ -1,0 +1,443 @@
+//! Tasks: created once, then only their policy, their archiving and their last number change.
+
+use std::ops::RangeInclusive;
+
+use crate::domain::{
+    Budget, Goal, Holdout, RetrainingPolicy, Sequence, StoredTask, Task, TaskName, Timestamp, Unit,
+};
+use crate::space;
+use crate::store::backend::{Backend, Connection, Transaction, on, row};
+use crate::store::error::Cause;
+use crate::store::{Error, RequestKey, Store, TaskInserted, postgres};
+
+/// How long a request that created a task can be sent again.
+const REQUEST_LIFETIME_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// A query of tasks: the columns of a [`TaskRow`], and which.
+macro_rules! select_tasks {
+    ($which:literal) => {
+        concat!(
+            "SELECT task_id,
+                    name,
+                    space,
+                    dataset,
+                    metric,
+                    goal,
+                    unit,
+                    valid_min,
+                    valid_max,
+                    budgets,
+                    holdout_salt,
+                    holdout_share,
+                    policy,
+                    created_at,
+                    archived_at,
+                    last_sequence
+             FROM tasks ",
+            $which
+        )
+    };
+}
+
+impl Store {
+    /// Creates a task. Sent again with the same request, it is the task that was created then.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_insert(
+        &self,
+        task: &Task,
+        policy: &RetrainingPolicy,
+        request: Option<&RequestKey>,
+    ) -> Result<TaskInserted, Error> {
+        let mut tx = self.begin().await?;
+        let now = tx.connection().now().await?;
+        if let Some(request) = request {
+            requests_delete_expired(tx.connection(), now).await?;
+            // Taken before the task is made: the same request, sent twice at once, waits here for the first.
+            if !request_insert(tx.connection(), request, &task.name, now).await? {
+                return request_again(tx, request).await;
+            }
+        }
+        if !task_insert(tx.connection(), task, policy, now).await? {
+            tx.rollback().await?;
+            return Ok(TaskInserted::NameTaken);
+        }
+        let created = task_by_name(tx.connection(), &task.name).await?.ok_or_else(|| lost(&task.name))?;
+        tx.commit().await?;
+        Ok(TaskInserted::Created(created.task))
+    }
+
+    /// The task of that name.
+    ///
+    /// # Errors
+    /// When the database fails or the row cannot be read.
+    pub async fn task_by_name(&self, name: &TaskName) -> Result<Option<StoredTask>, Error> {
+        let found = task_by_name(self.reader().await?.connection(), name).await?;
+        Ok(found.map(|known| known.task))
+    }
+
+    /// Up to `limit` tasks after a name, ascending by name.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    pub async fn tasks_page(
+        &self,
+        after: Option<&TaskName>,
+        limit: u32,
+        with_archived: bool,
+    ) -> Result<Vec<StoredTask>, Error> {
+        let after = after.map_or("", TaskName::as_str);
+        let rows = tasks_after(self.reader().await?.connection(), after, limit, with_archived).await?;
+        rows.into_iter().map(|row| KnownTask::try_from(row).map(|known| known.task)).collect()
+    }
+
+    /// Gives a task another policy. `None` where there is no such task.
+    ///
+    /// # Errors
+    /// When the database fails or the row cannot be read.
+    pub async fn task_policy_update(
+        &self,
+        name: &TaskName,
+        policy: &RetrainingPolicy,
+    ) -> Result<Option<StoredTask>, Error> {
+        let mut tx = self.begin().await?;
+        policy_update(tx.connection(), name, policy).await?;
+        let updated = task_by_name(tx.connection(), name).await?;
+        tx.commit().await?;
+        Ok(updated.map(|known| known.task))
+    }
+
+    /// Archives a task; again changes nothing. `None` where there is no such task.
+    ///
+    /// # Errors
+    /// When the database fails or the row cannot be read.
+    pub async fn task_archive(&self, name: &TaskName) -> Result<Option<StoredTask>, Error> {
+        let mut tx = self.begin().await?;
+        let now = tx.connection().now().await?;
+        task_archive(tx.connection(), name, now).await?;
+        let archived = task_by_name(tx.connection(), name).await?;
+        tx.commit().await?;
+        Ok(archived.map(|known| known.task))
+    }
+}
+
+/// A stored task and the number by which other rows refer to it.
+#[derive(Debug)]
+pub(in crate::store) struct KnownTask {
+    pub id: i64,
+    pub task: StoredTask,
+}
+
+impl KnownTask {
+    /// The task, which nobody else changes until the transaction ends.
+    ///
+    /// # Errors
+    /// When it is unknown, or the database fails.
+    pub async fn lock(tx: &mut Transaction, name: &TaskName) -> Result<Self, Error> {
+        task_lock(tx.connection(), name).await?;
+        Self::find(tx.connection(), name).await
+    }
+
+    /// The same, of a task that takes something new.
+    ///
+    /// # Errors
+    /// When it is unknown or archived, or the database fails.
+    pub async fn lock_open(tx: &mut Transaction, name: &TaskName) -> Result<Self, Error> {
+        let known = Self::lock(tx, name).await?;
+        match known.task.archived_at {
+            Some(_) => Err(Error::Archived(name.clone())),
+            None => Ok(known),
+        }
+    }
+
+    /// The task.
+    ///
+    /// # Errors
+    /// When it is unknown, or the database fails.
+    pub async fn find(connection: Connection<'_>, name: &TaskName) -> Result<Self, Error> {
+        task_by_name(connection, name).await?.ok_or_else(|| Error::UnknownTask(name.clone()))
+    }
+
+    /// Counts the numbers that were given up to `last`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_sequence_update(
+        &self,
+        connection: Connection<'_>,
+        last: Sequence,
+    ) -> Result<(), Error> {
+        const LAST_SEQUENCE_UPDATE: &str = "UPDATE tasks SET last_sequence = $2 WHERE task_id = $1";
+        on!(connection, |connection| {
+            sqlx::query(LAST_SEQUENCE_UPDATE).bind(self.id).bind(last.0).execute(connection).await.map(drop)
+        })?;
+        Ok(())
+    }
+}
+
+/// What a request that came before is answered.
+async fn request_again(mut tx: Transaction, request: &RequestKey) -> Result<TaskInserted, Error> {
+    let before = request_by_id(tx.connection(), &request.id).await?;
+    let task = match before {
+        Some(before) if before.body_digest == request.digest => {
+            let name = TaskName::new(&before.task_name)
+                .map_err(|source| Error::corrupt(format!("request {}", request.id), source))?;
+            task_by_name(tx.connection(), &name).await?.ok_or_else(|| lost(&name))?.task
+        }
+        Some(_) => {
+            tx.rollback().await?;
+            return Ok(TaskInserted::RequestReused);
+        }
+        // It expired since it was found there.
+        None => return Err(Error::Unavailable("request expired meanwhile".into())),
+    };
+    tx.commit().await?;
+    Ok(TaskInserted::Created(task))
+}
+
+/// Tasks are never deleted.
+fn lost(name: &TaskName) -> Error {
+    Error::corrupt(format!("task {name}"), "it is gone")
+}
+
+async fn requests_delete_expired(connection: Connection<'_>, now: i64) -> Result<(), Error> {
+    const REQUESTS_DELETE_EXPIRED: &str = "DELETE FROM task_requests WHERE expires_at <= $1";
+    on!(connection, |connection| {
+        sqlx::query(REQUESTS_DELETE_EXPIRED).bind(now).execute(connection).await.map(drop)
+    })?;
+    Ok(())
+}
+
+/// Whether the request is new.
+async fn request_insert(
+    connection: Connection<'_>,
+    request: &RequestKey,
+    task: &TaskName,
+    now: i64,
+) -> Result<bool, Error> {
+    const REQUEST_INSERT: &str = "
+        INSERT INTO task_requests (request_id, body_digest, task_name, expires_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (request_id) DO NOTHING";
+    let n_inserted = on!(connection, |connection| {
+        sqlx::query(REQUEST_INSERT)
+            .bind(&request.id)
+            .bind(&request.digest[..])
+            .bind(task.as_str())
+            .bind(now + REQUEST_LIFETIME_MICROS)
+            .execute(connection)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(n_inserted == 1)
+}
+
+row! {
+    struct RequestRow {
+        body_digest: Vec<u8>,
+        task_name: String,
+    }
+}
+
+async fn request_by_id(connection: Connection<'_>, id: &str) -> Result<Option<RequestRow>, Error> {
+    const REQUEST_BY_ID: &str = "SELECT body_digest, task_name FROM task_requests WHERE request_id = $1";
+    Ok(on!(connection, |connection| {
+        sqlx::query_as(REQUEST_BY_ID).bind(id).fetch_optional(connection).await
+    })?)
+}
+
+/// Whether the name was free.
+async fn task_insert(
+    connection: Connection<'_>,
+    task: &Task,
+    policy: &RetrainingPolicy,
+    now: i64,
+) -> Result<bool, Error> {
+    const TASK_INSERT: &str = "
+        INSERT INTO tasks (
+            name,
+            space,
+            dataset,
+            metric,
+            goal,
+            unit,
+            valid_min,
+            valid_max,
+            budgets,
+            holdout_salt,
+            holdout_share,
+            policy,
+            created_at
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (name) DO NOTHING";
+    let n_inserted = on!(connection, |connection| {
+        sqlx::query(TASK_INSERT)
+            .bind(task.name.as_str())
+            .bind(&task.space.name)
+            .bind(&task.dataset)
+            .bind(&task.metric)
+            .bind(goal_text(task.goal))
+            .bind(unit_text(task.unit))
+            .bind(*task.valid_range.start())
+            .bind(*task.valid_range.end())
+            .bind(json(&task.budgets))
+            .bind(task.holdout.salt())
+            .bind(task.holdout.share())
+            .bind(json(policy))
+            .bind(now)
+            .execute(connection)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(n_inserted == 1)
+}
+
+async fn task_by_name(connection: Connection<'_>, name: &TaskName) -> Result<Option<KnownTask>, Error> {
+    const TASK_BY_NAME: &str = select_tasks!("WHERE name = $1");
+    let row: Option<TaskRow> = on!(connection, |connection| {
+        sqlx::query_as(TASK_BY_NAME).bind(name.as_str()).fetch_optional(connection).await
+    })?;
+    row.map(KnownTask::try_from).transpose()
+}
+
+async fn task_lock(connection: Connection<'_>, name: &TaskName) -> Result<(), Error> {
+    match connection {
+        // A transaction is the only writer from its beginning.
+        Backend::Sqlite(_) => {}
+        Backend::Postgres(connection) => {
+            sqlx::query(postgres::TASK_LOCK).bind(name.as_str()).execute(connection).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn tasks_after(
+    connection: Connection<'_>,
+    after: &str,
+    limit: u32,
+    with_archived: bool,
+) -> Result<Vec<TaskRow>, Error> {
+    const TASKS_AFTER: &str =
+        select_tasks!("WHERE name > $1 AND ($2 OR archived_at IS NULL) ORDER BY name LIMIT $3");
+    Ok(on!(connection, |connection| {
+        sqlx::query_as(TASKS_AFTER)
+            .bind(after)
+            .bind(with_archived)
+            .bind(i64::from(limit))
+            .fetch_all(connection)
+            .await
+    })?)
+}
+
+async fn policy_update(
+    connection: Connection<'_>,
+    name: &TaskName,
+    policy: &RetrainingPolicy,
+) -> Result<(), Error> {
+    const POLICY_UPDATE: &str = "UPDATE tasks SET policy = $2 WHERE name = $1";
+    on!(connection, |connection| {
+        sqlx::query(POLICY_UPDATE).bind(name.as_str()).bind(json(policy)).execute(connection).await.map(drop)
+    })?;
+    Ok(())
+}
+
+async fn task_archive(connection: Connection<'_>, name: &TaskName, now: i64) -> Result<(), Error> {
+    const TASK_ARCHIVE: &str = "UPDATE tasks SET archived_at = $2 WHERE name = $1 AND archived_at IS NULL";
+    on!(connection, |connection| {
+        sqlx::query(TASK_ARCHIVE).bind(name.as_str()).bind(now).execute(connection).await.map(drop)
+    })?;
+    Ok(())
+}
+
+row! {
+    struct TaskRow {
+        task_id: i64,
+        name: String,
+        space: String,
+        dataset: String,
+        metric: String,
+        goal: String,
+        unit: String,
+        valid_min: f64,
+        valid_max: f64,
+        budgets: String,
+        holdout_salt: String,
+        holdout_share: f64,
+        policy: String,
+        created_at: i64,
+        archived_at: Option<i64>,
+        last_sequence: i64,
+    }
+}
+
+impl TryFrom<TaskRow> for KnownTask {
+    type Error = Error;
+
+    fn try_from(row: TaskRow) -> Result<Self, Error> {
+        let what = format!("task {}", row.name);
+        row.known().map_err(|source| Error::corrupt(what, source))
+    }
+}
+
+impl TaskRow {
+    fn known(self) -> Result<KnownTask, Cause> {
+        let task = Task {
+            name: TaskName::new(&self.name)?,
+            space: space::builtin(&self.space)
+                .ok_or_else(|| format!("search space {} is not known to this binary", self.space))?,
+            dataset: self.dataset,
+            metric: self.metric,
+            goal: goal(&self.goal)?,
+            unit: unit(&self.unit)?,
+            valid_range: RangeInclusive::new(self.valid_min, self.valid_max),
+            budgets: serde_json::from_str::<Vec<Budget>>(&self.budgets)?,
+            holdout: Holdout::new(self.holdout_salt, self.holdout_share)?,
+        };
+        let task = StoredTask {
+            task,
+            policy: serde_json::from_str(&self.policy)?,
+            created_at: Timestamp { unix_micros: self.created_at },
+            archived_at: self.archived_at.map(|unix_micros| Timestamp { unix_micros }),
+            last_sequence: Sequence(self.last_sequence),
+        };
+        Ok(KnownTask { id: self.task_id, task })
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("lists and settings are JSON")
+}
+
+fn goal_text(goal: Goal) -> &'static str {
+    match goal {
+        Goal::Maximize => "maximize",
+        Goal::Minimize => "minimize",
+    }
+}
+
+fn goal(text: &str) -> Result<Goal, String> {
+    match text {
+        "maximize" => Ok(Goal::Maximize),
+        "minimize" => Ok(Goal::Minimize),
+        _ => Err(format!("{text:?} is no goal")),
+    }
+}
+
+fn unit_text(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Percent => "percent",
+        Unit::Fraction => "fraction",
+        Unit::None => "none",
+    }
+}
+
+fn unit(text: &str) -> Result<Unit, String> {
+    match text {
+        "percent" => Ok(Unit::Percent),
+        "fraction" => Ok(Unit::Fraction),
+        "none" => Ok(Unit::None),
+        _ => Err(format!("{text:?} is no unit")),
+    }
+}
