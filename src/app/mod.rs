@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -19,7 +19,7 @@ use tonic::transport::server::TcpIncoming;
 
 pub use config::Config;
 
-use crate::grpc::{self, DeadlineLayer, Health};
+use crate::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use crate::serving::{self, Worker};
 
 /// A server that is ready to answer.
@@ -45,7 +45,9 @@ impl App {
         let local_addr = listener.local_addr().context("could not ask for the local address")?;
         let health = Health::starting().await;
         let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await?;
-        let routes = grpc::routes(&config.grpc, handle, &health).context("could not set up reflection")?;
+        let store = StoreAccess::new(watch::channel(None).1);
+        let routes =
+            grpc::routes(&config.grpc, handle, &store, &health).context("could not set up reflection")?;
         health.ready().await;
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);
         Ok(Self { listener, local_addr, routes, health, worker, drain_timeout })
