@@ -2,11 +2,19 @@
 
 mod canonicalize;
 mod evaluate;
+mod export;
+mod filter;
+mod import;
 mod lines;
+mod observe;
 mod output;
 mod predict;
+mod retract;
+mod retractions;
 mod rows;
 mod serve;
+mod server;
+mod tasks;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +47,20 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Print a canonical id for each architecture: the same for those that compute the same thing.
     Canonicalize(canonicalize::Args),
+    /// Keep the tasks of a server: what is predicted, and when it is retrained.
+    #[command(subcommand)]
+    Tasks(tasks::Command),
+    /// Tell a server what was measured of an architecture.
+    Observe(observe::Args),
+    /// Send a table of architectures and what was measured of them to a server.
+    Import(import::Args),
+    /// Print what a server was told, one JSON object a line.
+    Export(export::Args),
+    /// Take observations back, in a way that can be undone.
+    Retract(retract::Args),
+    /// Print or undo what took observations back.
+    #[command(subcommand)]
+    Retractions(retractions::Command),
 }
 
 impl Command {
@@ -53,6 +75,12 @@ impl Command {
             Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
             Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
+            Self::Tasks(command) => command.run().map(|()| Outcome::Complete),
+            Self::Observe(args) => observe::run(args),
+            Self::Import(args) => import::run(&args),
+            Self::Export(args) => export::run(args).map(|()| Outcome::Complete),
+            Self::Retract(args) => retract::run(args).map(|()| Outcome::Complete),
+            Self::Retractions(command) => command.run(),
         };
         match outcome {
             Err(error) if error.is::<OutputClosed>() => Ok(Outcome::Complete),
