@@ -97,3 +97,24 @@ pub enum Outcome {
     /// Some items failed; each has been reported.
     Partial,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_flag_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_update_names_what_changes() {
+        let parse =
+            |flags: &[&str]| Cli::try_parse_from(["tagates", "tasks", "update", "t"].iter().chain(flags));
+        parse(&["--retraining", "false"]).expect("one change");
+        parse(&["--max-staleness-s", "never", "--min-holdout", "3"]).expect("two changes");
+        parse(&[]).expect_err("no change");
+    }
+}

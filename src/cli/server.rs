@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(retry_delay(&Status::from_error(Box::new(broken))), Some(RETRY_DELAY));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn patience_ends() {
         let mut n_calls = 0;
         let call = async || {

@@ -163,8 +163,8 @@ impl From<&RetrainingPolicy> for pb::RetrainingPolicy {
 mod tests {
     use super::*;
 
-    fn mask(paths: &[&str]) -> Option<FieldMask> {
-        Some(FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() })
+    fn mask(paths: &[&str]) -> FieldMask {
+        FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() }
     }
 
     fn other() -> RetrainingPolicy {
@@ -188,13 +188,14 @@ mod tests {
         let new = RetrainingPolicy { max_staleness_s: Some(99), ..RetrainingPolicy::default() };
         let message = pb::RetrainingPolicy::from(&new);
         let one_by_one = message.given().iter().fold(other(), |policy, path| {
-            let after =
-                PolicyChange::decode(Some(message), mask(&[path])).expect("a field").apply(policy.clone());
+            let after = PolicyChange::decode(Some(message), Some(mask(&[path])))
+                .expect("a field")
+                .apply(policy.clone());
             assert_ne!(after, policy, "{path}");
             after
         });
         assert_eq!(one_by_one, new);
-        assert_eq!(changed(message, mask(&["retraining_policy"])), new);
+        assert_eq!(changed(message, Some(mask(&["retraining_policy"]))), new);
         assert_eq!(changed(message, None), new);
     }
 
@@ -202,14 +203,14 @@ mod tests {
     fn a_field_that_is_named_but_not_given_gets_its_default_and_others_stay() {
         let paths = ["retraining_policy.max_staleness_s", "retraining_policy.gate"];
         let expected = RetrainingPolicy { max_staleness_s: None, gate: GateMargins::default(), ..other() };
-        assert_eq!(changed(pb::RetrainingPolicy::default(), mask(&paths)), expected);
+        assert_eq!(changed(pb::RetrainingPolicy::default(), Some(mask(&paths))), expected);
     }
 
     #[test]
     fn without_a_mask_only_what_is_given_changes() {
         let message = pb::RetrainingPolicy { cool_down_s: Some(0), ..Default::default() };
         assert_eq!(changed(message, None), RetrainingPolicy { cool_down_s: 0, ..other() });
-        assert_eq!(changed(message, mask(&[])), RetrainingPolicy { cool_down_s: 0, ..other() });
+        assert_eq!(changed(message, Some(mask(&[]))), RetrainingPolicy { cool_down_s: 0, ..other() });
         assert_eq!(changed(pb::RetrainingPolicy::default(), None), other());
     }
 
@@ -223,7 +224,8 @@ mod tests {
             ("*", "no field"),
             ("", "no field"),
         ] {
-            let error = PolicyChange::decode(None, mask(&["retraining_policy", path])).expect_err("no field");
+            let error =
+                PolicyChange::decode(None, Some(mask(&["retraining_policy", path]))).expect_err("no field");
             assert_eq!(error.field(), "update_mask.paths[1]");
             assert!(error.reason().contains(reason), "{path:?}: {error}");
         }

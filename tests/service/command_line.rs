@@ -14,7 +14,7 @@ const CONVOLUTIONS: &str =
 const POOLS: &str = "|avg_pool_3x3~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|avg_pool_3x3~2|";
 
 /// Runs the binary with `input` as its standard input.
-fn tagates(arguments: &[&str], input: &str) -> Output {
+pub fn tagates(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tagates"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -31,11 +31,11 @@ fn tagates(arguments: &[&str], input: &str) -> Output {
     output
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn lines(output: &[u8]) -> Vec<String> {
+pub fn lines(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::pb::{self, record_result::Outcome};
 const N_READ_AHEAD: usize = 2;
 
 /// How long the server may take for a batch before it is sent again.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Sends the table batch by batch, each until it is acknowledged.
 ///
