@@ -8,7 +8,6 @@ use anyhow::{Context, bail};
 use crate::app::shipped;
 use crate::domain::{Task, TaskName};
 use crate::model::Checkpoint;
-use crate::serving::Served;
 use crate::{grpc, serving};
 
 /// How the server runs.
@@ -41,11 +40,11 @@ impl Config {
     /// # Errors
     /// When the checkpoint cannot be read, or names another task than the configuration or none that is
     /// known.
-    pub fn served(&self) -> anyhow::Result<Served> {
+    pub fn served(&self) -> anyhow::Result<(Task, Checkpoint)> {
         let Some(path) = &self.checkpoint else {
-            return Ok(Served { task: Task::nasbench201_cifar10(), checkpoint: shipped::checkpoint()? });
+            return Ok((Task::nasbench201_cifar10(), shipped::checkpoint()?));
         };
-        let checkpoint = Checkpoint::read(path).with_context(|| format!("checkpoint {}", path.display()))?;
+        let checkpoint = shipped::checkpoint_or(Some(path))?;
         let named = match (&checkpoint.header().task, &self.task) {
             (Some(own), Some(asked)) if own != asked => {
                 bail!("checkpoint {} is of task {own}, not {asked} (--task)", path.display())
@@ -55,6 +54,6 @@ impl Config {
         };
         let task =
             Task::builtin(&TaskName::new(named)?).with_context(|| format!("task {named} is not known"))?;
-        Ok(Served { task, checkpoint })
+        Ok((task, checkpoint))
     }
 }

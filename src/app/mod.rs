@@ -11,16 +11,21 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
-use tokio::time;
+use tokio::sync::watch;
+use tokio::{task, time};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapRequestLayer;
 
 pub use config::Config;
 
 use crate::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use crate::serving::{self, Worker};
+
+/// Calls under way on one connection at most; each may hold a request message in memory.
+const MAX_CALLS_PER_CONNECTION: u32 = 256;
 
 /// A server that is ready to answer.
 pub struct App {
@@ -38,13 +43,15 @@ impl App {
     /// # Errors
     /// When the address is not to be had, or the checkpoint cannot be served.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let served = config.served()?;
+        let (task, checkpoint) = config.served()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {} (--listen)", config.listen))?;
         let local_addr = listener.local_addr().context("could not ask for the local address")?;
         let health = Health::starting().await;
-        let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await?;
+        let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
+        let loaded = task::spawn_blocking(move || serving::load(task, &checkpoint, &Device::Cpu));
+        handle.swap(loaded.await.context("loading died")??);
         let store = StoreAccess::new(watch::channel(None).1);
         let routes =
             grpc::routes(&config.grpc, handle, &store, &health).context("could not set up reflection")?;
@@ -65,14 +72,18 @@ impl App {
     /// # Errors
     /// When calls are still unanswered after the drain timeout, or the model thread dies.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let (stop, stopped) = oneshot::channel::<()>();
+        let stop = CancellationToken::new();
         let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
         let mut server = pin!(
             Server::builder()
+                .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
                 .layer(DeadlineLayer)
+                .layer(MapRequestLayer::new({
+                    let stop = stop.clone();
+                    move |request| grpc::until_stopped(request, &stop)
+                }))
                 .add_routes(self.routes)
-                // Completes when `stop` is sent, and when it is dropped.
-                .serve_with_incoming_shutdown(incoming, async { drop(stopped.await) })
+                .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned())
         );
         tokio::select! {
             ended = &mut server => {
@@ -84,14 +95,14 @@ impl App {
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
         self.health.stopping().await;
-        drop(stop);
+        stop.cancel();
         time::timeout(self.drain_timeout, server)
             .await
             .with_context(|| {
                 format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
             })?
             .context("server failed while it stopped")?;
-        self.worker.stop().await;
+        self.worker.stop().await.context("calls may be unanswered")?;
         tracing::info!("stopped");
         Ok(())
     }

@@ -19,7 +19,7 @@ pub struct Args {
     input: PathBuf,
 }
 
-/// Prints one canonical id for each line, so that the output can be pasted beside the input.
+/// Prints one canonical id for each line that is not blank, in order.
 ///
 /// # Errors
 /// When the space is unknown, the input cannot be read, or a line is no architecture of the space: then

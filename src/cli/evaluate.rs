@@ -1,17 +1,16 @@
 //! `tagates evaluate`
 
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::thread;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use candle_core::Device;
 
 use crate::app::shipped;
 use crate::cli::output::Output;
 use crate::cli::rows::RowArgs;
-use crate::fit::{Dataset, Evaluation, Example, Judged, Target};
-use crate::model::{Checkpoint, Input, Model, scores_in_parallel};
+use crate::cli::{available_threads, task_of};
+use crate::fit::{Evaluation, Target};
+use crate::model::Model;
 
 /// Which predictor is judged by which rows.
 #[derive(Debug, clap::Args)]
@@ -43,15 +42,18 @@ enum Format {
 /// # Errors
 /// When the checkpoint or the rows cannot be used, or the predictor has no such budget.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
-    let checkpoint = match &args.checkpoint {
-        Some(path) => Checkpoint::read(path).with_context(|| format!("could not use {}", path.display()))?,
-        None => shipped::checkpoint()?,
-    };
+    let checkpoint = shipped::checkpoint_or(args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint, &Device::Cpu).context("could not load the checkpoint")?;
     let step = step_of(&model, args.budget)?;
-    let dataset = args.rows.read(model.space(), &[Target::of_column(&args.target)])?;
-    let n_threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let evaluation = evaluate(&model, step, &dataset, 0, n_threads)?;
+    let task = task_of(&checkpoint);
+    let (goal, unit) = args.rows.goal_and_unit(task.as_ref())?;
+    if let Some(range) = model.valid_range()
+        && range != unit.valid_range().into_inner()
+    {
+        bail!("the model predicts values from {} to {}, not {unit:?} (--unit)", range.0, range.1);
+    }
+    let dataset = args.rows.read(model.space(), &[Target::of_column(&args.target)], (goal, unit))?;
+    let evaluation = Evaluation::of_model(&model, step, &dataset, 0, available_threads())?;
     let mut out = Output::stdout();
     match args.format {
         Format::Text => out.line(evaluation)?,
@@ -71,29 +73,4 @@ fn step_of(model: &Model, budget: Option<u32>) -> anyhow::Result<usize> {
             steps.iter().filter_map(|head| head.budget).map(|budget| budget.to_string()).collect();
         anyhow!("the model does not predict for {budget} epochs, only for {} (--budget)", known.join(", "))
     })
-}
-
-/// Compares the `step`-th score of a model with the `target`-th label, where there is one.
-///
-/// # Errors
-/// When the model does not take an example or fails.
-pub(in crate::cli) fn evaluate(
-    model: &Model,
-    step: usize,
-    dataset: &Dataset,
-    target: usize,
-    n_threads: NonZero<usize>,
-) -> anyhow::Result<Evaluation> {
-    let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
-    let scores = scores_in_parallel(model, &inputs, n_threads)?;
-    let judged: Vec<Judged> = dataset
-        .examples
-        .iter()
-        .zip(scores)
-        .filter_map(|(example, scores)| {
-            let is_seen = model.header().trained_on.contains(&example.class);
-            Some(Judged { prediction: scores[step], label: example.labels[target]?, is_seen })
-        })
-        .collect();
-    Ok(Evaluation::new(&judged, model.is_calibrated()))
 }

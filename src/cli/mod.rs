@@ -17,10 +17,15 @@ mod server;
 mod tasks;
 mod train;
 
+use std::num::NonZero;
+use std::thread;
+
 use clap::{Parser, Subcommand};
 
 use crate::app::{self, telemetry};
 use crate::cli::output::OutputClosed;
+use crate::domain::{Task, TaskName};
+use crate::model::Checkpoint;
 
 /// Predicts how well a neural architecture would do, without training it.
 #[derive(Debug, Parser)]
@@ -87,6 +92,16 @@ impl Command {
             outcome => outcome,
         }
     }
+}
+
+/// Threads that can compute side by side here.
+fn available_threads() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// The task a checkpoint was trained for, where it names a known one.
+fn task_of(checkpoint: &Checkpoint) -> Option<Task> {
+    Task::builtin(&TaskName::new(checkpoint.header().task.as_deref()?).ok()?)
 }
 
 /// How far a command came.

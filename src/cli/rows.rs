@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
-use crate::domain::Unit;
+use crate::domain::{Goal, Task, Unit};
 use crate::fit::table::Selection;
 use crate::fit::{Columns, Dataset, Target};
 use crate::space::SearchSpace;
@@ -19,6 +19,10 @@ pub struct RowArgs {
     /// Column with the architecture in its space's notation.
     #[arg(long, value_name = "COLUMN", default_value = "arch")]
     arch_column: String,
+    /// Column with the architecture's saliencies, for a model that takes them: a row of metrics for each
+    /// operation as written, in JSON.
+    #[arg(long, value_name = "COLUMN")]
+    saliencies: Option<String>,
     /// Only rows with this text in this column; may be given several times.
     #[arg(long = "where", value_name = "COLUMN=TEXT", value_parser = condition)]
     conditions: Vec<(String, String)>,
@@ -28,9 +32,30 @@ pub struct RowArgs {
     /// Then take so many, going on from the first one where the table ends.
     #[arg(long, value_name = "N")]
     first: Option<usize>,
-    /// Unit of the labels.
-    #[arg(long, value_enum, default_value_t = UnitArg::Percent)]
-    unit: UnitArg,
+    /// Unit of the labels; by default that of the task, else percent.
+    #[arg(long, value_enum)]
+    unit: Option<UnitArg>,
+    /// Which labels are better; by default as the task says, else the larger ones.
+    #[arg(long, value_enum)]
+    goal: Option<GoalArg>,
+}
+
+/// Which labels are better, as it is written on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum GoalArg {
+    /// The larger ones, as of an accuracy.
+    Maximize,
+    /// The smaller ones, as of an error.
+    Minimize,
+}
+
+impl From<GoalArg> for Goal {
+    fn from(goal: GoalArg) -> Self {
+        match goal {
+            GoalArg::Maximize => Self::Maximize,
+            GoalArg::Minimize => Self::Minimize,
+        }
+    }
 }
 
 /// Unit of labels, as it is written on the command line.
@@ -64,9 +89,22 @@ pub(in crate::cli) fn condition(text: &str) -> Result<(String, String), String> 
 }
 
 impl RowArgs {
-    /// The unit of the labels.
-    pub(in crate::cli) fn unit(&self) -> Unit {
-        self.unit.into()
+    /// What the labels mean: as the flags and the task say, which may not contradict each other.
+    ///
+    /// # Errors
+    /// When a flag says other than the task.
+    pub(in crate::cli) fn goal_and_unit(&self, task: Option<&Task>) -> anyhow::Result<(Goal, Unit)> {
+        let (goal, unit) = (self.goal.map(Goal::from), self.unit.map(Unit::from));
+        let Some(task) = task else {
+            return Ok((goal.unwrap_or_default(), unit.unwrap_or(Unit::Percent)));
+        };
+        if goal.is_some_and(|goal| goal != task.goal) {
+            bail!("the goal of task {} is to {:?} (--goal)", task.name, task.goal);
+        }
+        if unit.is_some_and(|unit| unit != task.unit) {
+            bail!("the unit of task {} is {:?} (--unit)", task.name, task.unit);
+        }
+        Ok((task.goal, task.unit))
     }
 
     /// The rows that were asked for.
@@ -77,11 +115,13 @@ impl RowArgs {
         &self,
         space: &Arc<SearchSpace>,
         targets: &[Target],
+        goal_and_unit: (Goal, Unit),
     ) -> anyhow::Result<Dataset> {
-        self.select(space, targets, self.skip, self.first, &self.conditions)
+        let (conditions, skip, first) = (self.conditions.clone(), self.skip, self.first);
+        self.select(space, targets, goal_and_unit, &Selection { conditions, skip, first })
     }
 
-    /// All rows of the same table that meet other conditions.
+    /// All rows of the same table that meet another condition.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -89,22 +129,26 @@ impl RowArgs {
         &self,
         space: &Arc<SearchSpace>,
         targets: &[Target],
-        conditions: &[(String, String)],
+        goal_and_unit: (Goal, Unit),
+        condition: &(String, String),
     ) -> anyhow::Result<Dataset> {
-        self.select(space, targets, 0, None, conditions)
+        let selection = Selection { conditions: vec![condition.clone()], skip: 0, first: None };
+        self.select(space, targets, goal_and_unit, &selection)
     }
 
     fn select(
         &self,
         space: &Arc<SearchSpace>,
         targets: &[Target],
-        skip: usize,
-        first: Option<usize>,
-        conditions: &[(String, String)],
+        goal_and_unit: (Goal, Unit),
+        selection: &Selection,
     ) -> anyhow::Result<Dataset> {
-        let selection = Selection { conditions: conditions.to_vec(), skip, first };
-        let columns = Columns { architecture: self.arch_column.clone(), targets: targets.to_vec() };
-        Dataset::read(&self.data, &selection, &columns, space, self.unit())
+        let columns = Columns {
+            architecture: self.arch_column.clone(),
+            saliencies: self.saliencies.clone(),
+            targets: targets.to_vec(),
+        };
+        Dataset::read(&self.data, selection, &columns, space, goal_and_unit)
             .with_context(|| format!("could not use {}", self.data.display()))
     }
 }

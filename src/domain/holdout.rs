@@ -1,14 +1,12 @@
 //! Which architectures are kept back from training, so that models are judged on what they have
 //! not seen.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::space::CanonicalId;
 
 /// The split rule of a task. The same for every model ever trained for it, hence immutable.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Fields")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Holdout {
     salt: String,
     share: f64,
@@ -18,20 +16,6 @@ pub struct Holdout {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("holdout share {0} is not at least 0 and below 1")]
 pub struct HoldoutError(f64);
-
-#[derive(Deserialize)]
-struct Fields {
-    salt: String,
-    share: f64,
-}
-
-impl TryFrom<Fields> for Holdout {
-    type Error = HoldoutError;
-
-    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        Self::new(fields.salt, fields.share)
-    }
-}
 
 impl Holdout {
     /// Keeps back `share` of the classes of architectures, chosen by `salt`.
@@ -70,5 +54,43 @@ impl Holdout {
     #[must_use]
     pub fn share(&self) -> f64 {
         self.share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Task;
+    use crate::space::nasbench201;
+
+    #[test]
+    fn the_rule_never_changes() {
+        let holdout = Task::nasbench201_cifar10().holdout;
+        let kept_back: Vec<usize> = (nasbench201().sample(60, 0).iter().enumerate())
+            .filter(|(_, architecture)| holdout.contains(&architecture.canonical().id))
+            .map(|(index, _)| index)
+            .collect();
+        assert_eq!(kept_back, [3, 5, 7, 28, 52]);
+    }
+
+    #[test]
+    fn a_share_of_the_classes_is_kept_back_and_another_by_another_salt() {
+        let classes: Vec<CanonicalId> =
+            nasbench201().sample(4_000, 0).iter().map(|architecture| architecture.canonical().id).collect();
+        let kept_back = |salt: &str, share: f64| -> Vec<bool> {
+            let holdout = Holdout::new(salt, share).expect("a share");
+            classes.iter().map(|class| holdout.contains(class)).collect()
+        };
+        let n = |kept_back: &[bool]| kept_back.iter().filter(|kept_back| **kept_back).count();
+        assert_eq!(n(&kept_back("a", 0.0)), 0);
+        assert!((300..500).contains(&n(&kept_back("a", 0.1))), "{}", n(&kept_back("a", 0.1)));
+        assert_ne!(kept_back("a", 0.1), kept_back("b", 0.1));
+    }
+
+    #[test]
+    fn a_share_is_below_one() {
+        for share in [-0.1, 1.0, f64::NAN] {
+            assert!(Holdout::new("a", share).is_err());
+        }
     }
 }

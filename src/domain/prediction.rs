@@ -25,7 +25,7 @@ impl ModelVersionId {
 
 impl fmt::Display for ModelVersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 

@@ -51,12 +51,24 @@ impl fmt::Display for TaskName {
 }
 
 /// Whether larger or smaller values of the metric are better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Goal {
     /// As for an accuracy.
+    #[default]
     Maximize,
     /// As for an error.
     Minimize,
+}
+
+impl Goal {
+    /// The value on a scale where larger is better; the same again leads back.
+    #[must_use]
+    pub fn merit(self, value: f64) -> f64 {
+        match self {
+            Self::Maximize => value,
+            Self::Minimize => -value,
+        }
+    }
 }
 
 /// The unit of the metric.

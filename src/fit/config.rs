@@ -95,6 +95,9 @@ pub enum FitConfigError {
     },
 }
 
+/// Architectures in one step, at most: the pairs of a step are listed in memory.
+const MAX_BATCH_SIZE: usize = 1 << 16;
+
 /// The configurations this binary carries.
 const NAMED: [(&str, &str); 2] = [
     ("nasbench201", include_str!("../../configs/nasbench201.toml")),
@@ -128,17 +131,20 @@ impl FitConfig {
             if holds { Ok(()) } else { Err(FitConfigError::Field { field, problem }) }
         };
         field(config.n_epochs >= 1, "n_epochs", "is not at least 1")?;
-        field(config.batch_size >= 2, "batch_size", "is not at least 2")?;
+        let is_batch = (2..=MAX_BATCH_SIZE).contains(&config.batch_size);
+        field(is_batch, "batch_size", "is not between 2 and 65536")?;
         let optimizer = &config.optimizer;
-        field(optimizer.learning_rate > 0.0, "optimizer.learning_rate", "is not above 0")?;
-        field(optimizer.weight_decay >= 0.0, "optimizer.weight_decay", "is not at least 0")?;
+        let positive = |number: f64| number > 0.0 && number.is_finite();
+        field(positive(optimizer.learning_rate), "optimizer.learning_rate", "is not above 0 and finite")?;
+        let is_decay = (0.0..1.0).contains(&optimizer.weight_decay);
+        field(is_decay, "optimizer.weight_decay", "is not at least 0 and below 1")?;
         let decays = [optimizer.betas.0, optimizer.betas.1];
         field(
             decays.iter().all(|beta| (0.0..1.0).contains(beta)),
             "optimizer.betas",
             "are not at least 0 and below 1",
         )?;
-        field(optimizer.epsilon > 0.0, "optimizer.epsilon", "is not above 0")?;
+        field(positive(optimizer.epsilon), "optimizer.epsilon", "is not above 0 and finite")?;
         if let Schedule::WarmupCosine { warmup_share } = optimizer.schedule {
             field(
                 (0.0..1.0).contains(&warmup_share),
@@ -147,12 +153,11 @@ impl FitConfig {
             )?;
         }
         if let Loss::PairwiseHinge { margin, pairs } = config.loss {
-            field(margin > 0.0, "loss.pairwise_hinge.margin", "is not above 0")?;
-            let per_architecture = match pairs {
-                Pairs::All => 1.0,
-                Pairs::PerArchitecture(ratio) => ratio,
-            };
-            field(per_architecture > 0.0, "loss.pairwise_hinge.pairs.per_architecture", "is not above 0")?;
+            field(positive(margin), "loss.pairwise_hinge.margin", "is not above 0 and finite")?;
+            if let Pairs::PerArchitecture(ratio) = pairs {
+                let name = "loss.pairwise_hinge.pairs.per_architecture";
+                field(positive(ratio), name, "is not above 0 and finite")?;
+            }
         }
         Ok(config)
     }
@@ -174,9 +179,13 @@ mod tests {
         let text = NAMED[1].1;
         for (from, to, message) in [
             ("n_steps = 3", "n_steps = 0", "model.n_steps: 0 is not between 1 and 64"),
-            ("batch_size = 512", "batch_size = 1", "batch_size: is not at least 2"),
-            ("learning_rate = 1e-3", "learning_rate = nan", "optimizer.learning_rate: is not above 0"),
-            ("margin = 0.1", "margin = -1.0", "loss.pairwise_hinge.margin: is not above 0"),
+            ("batch_size = 512", "batch_size = 1", "batch_size: is not between 2 and 65536"),
+            (
+                "learning_rate = 1e-3",
+                "learning_rate = nan",
+                "optimizer.learning_rate: is not above 0 and finite",
+            ),
+            ("margin = 0.1", "margin = -1.0", "loss.pairwise_hinge.margin: is not above 0 and finite"),
         ] {
             assert!(text.contains(from), "{from}");
             assert_eq!(FitConfig::parse(&text.replace(from, to)).unwrap_err().to_string(), message);

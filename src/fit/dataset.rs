@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::{Budget, Holdout, Unit};
+use crate::domain::{Budget, Goal, Holdout, Unit};
 use crate::fit::table::{Row, Selection, TableError, rows};
 use crate::model::Input;
-use crate::space::{Architecture, CanonicalId, ParseError, Saliencies, SearchSpace};
+use crate::space::{Architecture, CanonicalId, ParseError, Saliencies, SaliencyError, SearchSpace};
 
 /// An architecture with what was measured of it.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ impl Target {
 pub struct Dataset {
     /// The space of every example.
     pub space: Arc<SearchSpace>,
+    /// Which labels are better.
+    pub goal: Goal,
     /// Unit of all labels.
     pub unit: Unit,
     /// What was measured, one label each.
@@ -78,6 +80,16 @@ pub enum DatasetError {
         column: String,
         /// Where it goes wrong.
         source: ParseError,
+    },
+    /// A row whose saliencies are none.
+    #[error("line {line}: {column}")]
+    Saliencies {
+        /// Line in the file.
+        line: u64,
+        /// The column of saliencies.
+        column: String,
+        /// What is wrong with them.
+        source: SaliencyError,
     },
     /// A label no metric of the unit can have.
     #[error("line {line}: {column} is {value}, outside {low} to {high}, which {unit:?} allows{hint}")]
@@ -110,6 +122,8 @@ pub enum DatasetError {
 pub struct Columns {
     /// The architecture, in the space's notation.
     pub architecture: String,
+    /// The saliencies, one row for each operation as written.
+    pub saliencies: Option<String>,
     /// The labels.
     pub targets: Vec<Target>,
 }
@@ -124,21 +138,23 @@ impl Dataset {
         selection: &Selection,
         columns: &Columns,
         space: &Arc<SearchSpace>,
-        unit: Unit,
+        (goal, unit): (Goal, Unit),
     ) -> Result<Self, DatasetError> {
         let picked = selection.pick(rows(path)?)?;
         if picked.is_empty() {
             return Err(DatasetError::Empty { path: path.display().to_string() });
         }
-        let examples =
+        let mut examples: Vec<Example> =
             picked.iter().map(|row| example(row, columns, space, unit)).collect::<Result<_, _>>()?;
-        Ok(Self { space: space.clone(), unit, targets: columns.targets.clone(), examples })
+        // Nothing can be learnt from, or judged by, what was never measured.
+        examples.retain(|example| example.labels.iter().any(Option::is_some));
+        Ok(Self { space: space.clone(), goal, unit, targets: columns.targets.clone(), examples })
     }
 
     /// A dataset without examples.
     #[must_use]
-    pub fn empty(space: &Arc<SearchSpace>, targets: &[Target], unit: Unit) -> Self {
-        Self { space: space.clone(), unit, targets: targets.to_vec(), examples: Vec::new() }
+    pub fn empty(space: &Arc<SearchSpace>, targets: &[Target], (goal, unit): (Goal, Unit)) -> Self {
+        Self { space: space.clone(), goal, unit, targets: targets.to_vec(), examples: Vec::new() }
     }
 
     /// The same dataset with only the examples that `keep` wants.
@@ -182,8 +198,23 @@ fn example(
     })?;
     let labels =
         columns.targets.iter().map(|target| label(row, &target.column, unit)).collect::<Result<_, _>>()?;
+    let saliencies = match &columns.saliencies {
+        Some(column) => saliencies(row, column)?,
+        None => None,
+    };
     let class = architecture.canonical().id;
-    Ok(Example { architecture, class, saliencies: None, labels })
+    Ok(Example { architecture, class, saliencies, labels })
+}
+
+fn saliencies(row: &Row, column: &str) -> Result<Option<Saliencies>, DatasetError> {
+    let Some(rows) = row.rows_of_numbers(column)? else { return Ok(None) };
+    let n_metrics = rows.first().map_or(0, Vec::len);
+    let saliencies = match rows.iter().find(|row| row.len() != n_metrics) {
+        Some(row) => Err(SaliencyError::Ragged { n_values: row.len(), n_metrics }),
+        None => Saliencies::new(n_metrics, rows.concat()),
+    };
+    let invalid = |source| DatasetError::Saliencies { line: row.line, column: column.to_owned(), source };
+    saliencies.map(Some).map_err(invalid)
 }
 
 fn label(row: &Row, column: &str, unit: Unit) -> Result<Option<f64>, DatasetError> {

@@ -3,7 +3,7 @@
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use candle_core::Device;
@@ -42,7 +42,10 @@ pub enum Run {
 /// Watches a fit and keeps the states of its runs. Called from several threads.
 pub trait Observer: Sync {
     /// The state of `run` stored earlier, to go on from.
-    fn stored_state(&self, run: Run) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    fn stored_state(&self, run: Run) -> std::io::Result<Option<Vec<u8>>>;
 
     /// Stores the state of `run`, which is finished or about to stop.
     ///
@@ -62,11 +65,15 @@ impl Plan<'_> {
     /// Trains and calibrates. `None` where the observer stopped a run.
     ///
     /// # Errors
-    /// When a run fails, or labels do not rise with the scores and so cannot calibrate them.
+    /// When a run fails (the others then stop), or labels do not rise with the scores and so cannot
+    /// calibrate them, or the model needs saliencies, which a sample of the space does not come with.
     ///
     /// # Panics
     /// Never, unless a run does.
     pub fn fit(&self, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
+        if self.n_folds.is_some() && self.config.model.symmetry_breaking.n_metrics().is_some() {
+            return Err(FitError::NoReference);
+        }
         let folds = (0..self.n_folds.unwrap_or(0)).map(Run::WithoutFold);
         let runs: Vec<(Run, Dataset)> =
             std::iter::once(Run::Full).chain(folds).map(|run| (run, self.examples_of(run))).collect();
@@ -83,7 +90,7 @@ impl Plan<'_> {
     }
 
     fn is_left_out(&self, example: &Example, fold: usize) -> bool {
-        self.n_folds.is_some_and(|n_folds| fold_of(&example.class, n_folds, self.seed) == fold)
+        self.n_folds.is_some_and(|n_folds| fold_of(&example.architecture, n_folds, self.seed) == fold)
     }
 
     fn examples_of(&self, run: Run) -> Dataset {
@@ -99,14 +106,18 @@ impl Plan<'_> {
         runs: &[(Run, Dataset)],
         observer: &dyn Observer,
     ) -> Result<Option<Vec<Checkpoint>>, FitError> {
-        let next = AtomicUsize::new(0);
+        let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let next_run = || {
             let index = next.fetch_add(1, Ordering::Relaxed);
             runs.get(index).map(|(run, dataset)| (index, *run, dataset))
         };
         let work = || {
             std::iter::from_fn(next_run)
-                .map(|(index, run, dataset)| Ok((index, self.train_one(run, dataset, observer)?)))
+                .map(|(index, run, dataset)| {
+                    let trained = self.train_one(run, dataset, observer, &has_failed);
+                    has_failed.fetch_or(trained.is_err(), Ordering::Relaxed);
+                    Ok((index, trained?))
+                })
                 .collect::<Result<Vec<_>, FitError>>()
         };
         let mut trained = thread::scope(|scope| {
@@ -127,12 +138,16 @@ impl Plan<'_> {
         run: Run,
         dataset: &Dataset,
         observer: &dyn Observer,
+        has_failed: &AtomicBool,
     ) -> Result<Option<Checkpoint>, FitError> {
-        let mut trainer = match observer.stored_state(run) {
+        let mut trainer = match observer.stored_state(run)? {
             Some(state) => Trainer::resumed(self.config, dataset, self.seed, &state)?,
             None => Trainer::new(self.config, dataset, self.seed)?,
         };
         while !trainer.is_done() {
+            if has_failed.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let epoch = trainer.run_epoch()?;
             if observer.epoch_done(run, &trainer, &epoch)?.is_break() {
                 observer.store_state(run, &trainer.state()?)?;

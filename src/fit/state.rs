@@ -89,9 +89,13 @@ impl State {
         }
         let moments = firsts
             .into_iter()
-            .zip(seconds.into_values())
-            .map(|((name, first), second)| (name, Moments { first, second }))
-            .collect();
+            .map(|(name, first)| {
+                let second = seconds
+                    .remove(&name)
+                    .ok_or_else(|| StateError::Damaged(format!("no second moment of {name}")))?;
+                Ok((name, Moments { first, second }))
+            })
+            .collect::<Result<_, StateError>>()?;
         Ok(Self { n_epochs_done: header.n_epochs_done, n_steps: header.n_steps, variables, moments })
     }
 

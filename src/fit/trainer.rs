@@ -8,9 +8,10 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Budget, Unit};
+use crate::domain::{Budget, Goal, Unit};
 use crate::fit::adam::Adam;
 use crate::fit::config::{FitConfig, Loss, Pairs};
 use crate::fit::dataset::{Dataset, Example, Target};
@@ -52,6 +53,18 @@ pub enum FitError {
     /// A loss that only accuracies can have.
     #[error("the mean squared error needs labels in percent or as fractions")]
     NoFractions,
+    /// A target whose labels are all missing or the same.
+    #[error("{column} has no two different labels to learn from")]
+    NothingToLearn {
+        /// The column.
+        column: String,
+    },
+    /// No batch of an epoch holds a pair of different labels.
+    #[error("no step of epoch {epoch} had anything to learn from")]
+    NoLoss {
+        /// From 1.
+        epoch: usize,
+    },
     /// The loss is no number any more.
     #[error("the loss of epoch {epoch} is not finite")]
     Diverged {
@@ -67,11 +80,14 @@ pub enum FitError {
     /// Labels that do not rise with the scores.
     #[error("labels do not rise with out-of-fold scores: there are too few, or they cannot be predicted")]
     NoCalibration,
+    /// Calibration of a model whose scores need saliencies.
+    #[error("a model that takes saliencies cannot be calibrated: a sample of the space comes without them")]
+    NoReference,
     /// Architectures that cannot be scored.
     #[error("could not score")]
     Score(#[from] crate::model::Error),
-    /// A state that cannot be stored.
-    #[error("could not store the state of the run")]
+    /// A state that cannot be stored or read back.
+    #[error("could not keep the state of the run")]
     Store(#[from] std::io::Error),
     /// A tensor operation failed.
     #[error("could not compute")]
@@ -79,7 +95,7 @@ pub enum FitError {
 }
 
 /// What one epoch came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// From 1.
     pub number: usize,
@@ -116,6 +132,13 @@ impl<'a> Trainer<'a> {
         }
         if config.loss == Loss::MeanSquaredError && dataset.unit == Unit::None {
             return Err(FitError::NoFractions);
+        }
+        for (index, target) in dataset.targets.iter().enumerate() {
+            let mut labels = dataset.labels(index).into_iter().flatten();
+            let first = labels.next();
+            if labels.all(|label| Some(label) == first) {
+                return Err(FitError::NothingToLearn { column: target.column.clone() });
+            }
         }
         for (index, example) in dataset.examples.iter().enumerate() {
             example
@@ -198,7 +221,10 @@ impl<'a> Trainer<'a> {
                 self.adam.step(&variables, &loss.backward()?, rate)?;
             }
         }
-        let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        if losses.is_empty() {
+            return Err(FitError::NoLoss { epoch: number });
+        }
+        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
         if !loss.is_finite() {
             return Err(FitError::Diverged { epoch: number });
         }
@@ -304,7 +330,9 @@ impl<'a> Trainer<'a> {
         (margin, which): (f64, Pairs),
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<Tensor>, FitError> {
-        let pairs = pairs(labels, which, rng);
+        let merits: Vec<Option<f64>> =
+            labels.iter().map(|label| label.map(|label| self.dataset.goal.merit(label))).collect();
+        let pairs = pairs(&merits, which, rng);
         if pairs.is_empty() {
             return Ok(None);
         }
@@ -337,7 +365,11 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         }
         let full = *self.dataset.unit.valid_range().end();
-        let fractions: Vec<Option<f64>> = labels.iter().map(|label| Some((*label)? / full)).collect();
+        let fraction = |label: f64| match self.dataset.goal {
+            Goal::Maximize => label / full,
+            Goal::Minimize => 1.0 - label / full,
+        };
+        let fractions: Vec<Option<f64>> = labels.iter().map(|label| label.map(fraction)).collect();
         let mut dropout = SeededDropout { probability: self.config.model.head_dropout, rng };
         let scores = self.network.score(target, embeddings, &mut dropout)?;
         Ok(Some(mean_squared_error(&scores, &fractions)?))
@@ -345,17 +377,18 @@ impl<'a> Trainer<'a> {
 
     fn training_tau(&self, order: &[&Example], scores: &[f32]) -> Option<f64> {
         let last = self.dataset.targets.len() - 1;
-        let labelled = order
-            .iter()
-            .zip(scores)
-            .filter_map(|(example, score)| Some((example.labels[last]?, f64::from(*score))));
+        let labelled = order.iter().zip(scores).filter_map(|(example, score)| {
+            Some((self.dataset.goal.merit(example.labels[last]?), f64::from(*score)))
+        });
         let (labels, scores): (Vec<f64>, Vec<f64>) = labelled.unzip();
         kendall_tau(&scores, &labels)
     }
 
     /// Names the run by everything its course depends on.
     fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new().chain_update(format!("{:?} {}", self.config, self.seed));
+        let Dataset { space, goal, unit, .. } = self.dataset;
+        let setting = format!("{:?} {} {} {goal:?} {unit:?}", self.config, self.seed, space.name);
+        let mut hash = Sha256::new().chain_update(setting);
         for target in &self.dataset.targets {
             hash.update(format!(" {target:?}"));
         }

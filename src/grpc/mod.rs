@@ -5,6 +5,7 @@
 
 mod config;
 mod deadline;
+mod drain;
 mod health;
 mod observation;
 mod paging;
@@ -20,6 +21,7 @@ use tonic::service::Routes;
 
 pub use config::Config;
 pub use deadline::{Deadline, DeadlineLayer};
+pub use drain::until_stopped;
 pub use health::Health;
 pub use reflection::Error as ReflectionError;
 pub use store_access::StoreAccess;

@@ -26,6 +26,9 @@ impl From<serving::Error> for Status {
         match error {
             serving::Error::TaskNotNamed { .. } => WireError::new("task", message).into(),
             serving::Error::UnknownTask { task } => not_found("task", task.as_str()),
+            serving::Error::NoModel { task } => {
+                precondition("MODEL_PROMOTED", &format!("tasks/{task}"), message)
+            }
             serving::Error::UnknownVersion { task, asked, .. } => {
                 precondition("MODEL_VERSION_LOADED", &subject(&task, &asked), message)
             }

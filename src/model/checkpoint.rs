@@ -2,8 +2,8 @@
 //! header, all that is needed to serve it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -171,11 +171,15 @@ impl Checkpoint {
     /// # Errors
     /// As [`Self::from_bytes`], and when the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let size_bytes = fs::metadata(path)?.len();
+        let file = File::open(path)?;
+        let size_bytes = file.metadata()?.len();
         if size_bytes > MAX_SIZE_BYTES as u64 {
             return Err(CheckpointError::TooLarge { size_bytes });
         }
-        Self::from_bytes(&fs::read(path)?)
+        // A pipe or a file that grows says nothing of its size.
+        let mut bytes = Vec::new();
+        file.take(MAX_SIZE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Self::from_bytes(&bytes)
     }
 
     /// The same tensors under another header.

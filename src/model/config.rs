@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// GATES (`method.md` section 9) is the encoder with `n_steps = 1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Time steps T: forward passes over the graph. Between them there are T - 1 updates.
     pub n_steps: usize,

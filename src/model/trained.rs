@@ -91,6 +91,13 @@ impl Model {
         self.header.steps.iter().all(|head| head.calibration.is_some())
     }
 
+    /// Smallest and largest value of the unit its scores are in, `None` where they mean order only.
+    #[must_use]
+    pub fn valid_range(&self) -> Option<(f64, f64)> {
+        let calibration = self.header.steps.iter().find_map(|head| head.calibration.as_ref())?;
+        self.is_calibrated().then(|| calibration.valid_range())
+    }
+
     /// Checks that the model can score `input`.
     ///
     /// # Errors
@@ -175,5 +182,37 @@ impl SimpleBackend for CheckpointTensors {
 
     fn contains_tensor(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+}
+
+#[cfg(test)]
+impl Model {
+    /// A model of NAS-Bench-201 that has learnt nothing and scores once, in no unit.
+    pub(crate) fn sample() -> Arc<Self> {
+        use std::sync::LazyLock;
+
+        use crate::model::{ModelConfig, SeenClasses, StepHead, Variables};
+
+        static SAMPLE: LazyLock<Arc<Model>> = LazyLock::new(|| {
+            let (space, model) = (space::nasbench201(), ModelConfig { n_steps: 1, ..ModelConfig::default() });
+            let variables = Variables::new(0);
+            let vb = variables.builder(DType::F32, &Device::Cpu);
+            let network = Network::new(&model, space.operations.len(), &[1], &vb).expect("a network");
+            let header = Header {
+                format_version: crate::model::FORMAT_VERSION,
+                predictor_kind: crate::model::PredictorKind::TaGates,
+                members: Vec::new(),
+                model,
+                space: space.name.clone(),
+                task: None,
+                steps: vec![StepHead { step: 1, budget: None, calibration: None }],
+                trained_on: SeenClasses::default(),
+                holdout: None,
+                training: serde_json::Value::Null,
+                report: serde_json::Value::Null,
+            };
+            Arc::new(Model { header, digest: [0; 32], space, network, device: Device::Cpu })
+        });
+        SAMPLE.clone()
     }
 }

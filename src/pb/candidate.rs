@@ -81,7 +81,9 @@ impl pb::Saliencies {
         Saliencies::new(n_metrics, self.values).map_err(|error| match error {
             SaliencyError::Ragged { n_metrics: 0, .. } => WireError::new("n_metrics", "must be at least 1"),
             SaliencyError::Ragged { .. } => WireError::new("values", error),
-            SaliencyError::NotFinite { index } => WireError::new(format!("values[{index}]"), "is not finite"),
+            SaliencyError::NotFinite { index } => {
+                WireError::new(format!("values[{index}]"), "is not a finite number of 32 bits")
+            }
         })
     }
 }

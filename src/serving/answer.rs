@@ -18,10 +18,16 @@ pub struct Answer {
     pub timings: Timings,
 }
 
-/// Why the model does not take a candidate's saliencies.
+/// What is wrong with a candidate's saliencies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct CandidateError(#[from] InputError);
+pub enum CandidateError {
+    /// The model does not take them.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The model computes no number from them.
+    #[error("the model has no finite score for them")]
+    NotFinite,
+}
 
 /// Where the time of a call went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Which tasks are served, and by which model: what a call is resolved against, in memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::{Budget, ModelVersionId, ScoreKind, Task, TaskName};
 use crate::model::Model;
 use crate::serving::Error;
 
-/// A loaded model version, as callers need to know it.
-#[derive(Clone, Debug, PartialEq)]
+/// A loaded model version. It stays loaded as long as a call needs it.
+#[derive(Debug)]
 pub struct Version {
     /// Its name.
     pub id: ModelVersionId,
@@ -16,15 +16,18 @@ pub struct Version {
     pub score_kind: ScoreKind,
     /// For each scored step, in order, the budget it was trained to predict. Not empty.
     pub step_budgets: Vec<Option<Budget>>,
+    /// Only the model thread asks it.
+    pub(in crate::serving) model: Arc<Model>,
 }
 
 impl Version {
     /// Describes `model` as the version `id`.
-    pub(in crate::serving) fn of(model: &Model, id: ModelVersionId) -> Self {
+    pub(in crate::serving) fn new(id: ModelVersionId, model: Arc<Model>) -> Self {
         Self {
             id,
             score_kind: if model.is_calibrated() { ScoreKind::Metric } else { ScoreKind::Rank },
             step_budgets: model.header().steps.iter().map(|head| head.budget.map(Budget)).collect(),
+            model,
         }
     }
 }
@@ -52,75 +55,110 @@ impl Target {
     }
 }
 
-/// The tasks that are served, each with its current version.
-#[derive(Debug)]
+/// The tasks that are served, each with its champion where it has one.
+#[derive(Debug, Default)]
 pub(in crate::serving) struct Catalog {
-    current: BTreeMap<TaskName, Target>,
+    tasks: RwLock<BTreeMap<TaskName, Entry>>,
 }
 
-impl FromIterator<Target> for Catalog {
-    fn from_iter<I: IntoIterator<Item = Target>>(targets: I) -> Self {
-        Self { current: targets.into_iter().map(|target| (target.task.name.clone(), target)).collect() }
-    }
+#[derive(Debug)]
+struct Entry {
+    task: Arc<Task>,
+    champion: Option<Arc<Version>>,
 }
 
 impl Catalog {
-    /// The task of that name, or the only one, with the version asked for, or the current one.
+    /// The task of that name, or the only one, with the version asked for, or its champion.
     ///
     /// # Errors
-    /// When there is no such task, no such version of it, or no name where one is needed.
+    /// When there is no such task, no such version of it, none at all, or no name where one is needed.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
-        let target = match task {
-            Some(task) => self.current.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?,
-            None => self
-                .only()
-                .ok_or_else(|| Error::TaskNotNamed { known: self.current.keys().cloned().collect() })?,
+        let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
+        let Entry { task, champion } = match task {
+            Some(task) => tasks.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?,
+            None => {
+                only(&tasks).ok_or_else(|| Error::TaskNotNamed { known: tasks.keys().cloned().collect() })?
+            }
         };
+        let champion = champion.as_ref().ok_or_else(|| Error::NoModel { task: task.name.clone() })?;
         match version {
-            Some(asked) if *asked != target.version.id => Err(Error::UnknownVersion {
-                task: target.task.name.clone(),
+            Some(asked) if *asked != champion.id => Err(Error::UnknownVersion {
+                task: task.name.clone(),
                 asked: asked.clone(),
-                current: target.version.id.clone(),
+                current: champion.id.clone(),
             }),
-            _ => Ok(target.clone()),
+            _ => Ok(Target { task: task.clone(), version: champion.clone() }),
         }
     }
 
-    fn only(&self) -> Option<&Target> {
-        let mut targets = self.current.values();
-        targets.next().filter(|_| targets.next().is_none())
+    /// The id of the champion that answers for a task.
+    pub fn champion(&self, task: &TaskName) -> Option<ModelVersionId> {
+        let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
+        Some(tasks.get(task)?.champion.as_ref()?.id.clone())
     }
+
+    /// From now on calls for the task are answered by this version. Those under way keep theirs.
+    pub fn swap(&self, target: Target) {
+        let Target { task, version } = target;
+        self.write(|tasks| tasks.insert(task.name.clone(), Entry { task, champion: Some(version) }));
+    }
+
+    /// Exactly these tasks are known from now on. Those that were known keep their champions.
+    pub fn know(&self, known: Vec<Task>) {
+        self.write(|tasks| {
+            let mut before = std::mem::take(tasks);
+            for task in known {
+                let champion = before.remove(&task.name).and_then(|entry| entry.champion);
+                tasks.insert(task.name.clone(), Entry { task: Arc::new(task), champion });
+            }
+        });
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut BTreeMap<TaskName, Entry>) -> T) -> T {
+        change(&mut self.tasks.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn only(tasks: &BTreeMap<TaskName, Entry>) -> Option<&Entry> {
+    let mut entries = tasks.values();
+    entries.next().filter(|_| entries.next().is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn target(name: &str) -> Target {
-        let task = Task { name: TaskName::new(name).expect("a task name"), ..Task::nasbench201_cifar10() };
-        let version = Version {
-            id: ModelVersionId(format!("{name}-1")),
-            score_kind: ScoreKind::Rank,
-            step_budgets: vec![None],
-        };
+    fn target(task: &str, version: &str) -> Target {
+        let task = Task { name: TaskName::new(task).expect("a task name"), ..Task::nasbench201_cifar10() };
+        let version = Version::new(ModelVersionId(version.into()), Model::sample());
         Target { task: Arc::new(task), version: Arc::new(version) }
+    }
+
+    fn catalog(tasks: &[&str]) -> Catalog {
+        let catalog = Catalog::default();
+        tasks.iter().for_each(|task| catalog.swap(target(task, &format!("{task}-1"))));
+        catalog
+    }
+
+    fn name(task: &str) -> TaskName {
+        TaskName::new(task).expect("a task name")
     }
 
     #[test]
     fn a_task_may_stay_unnamed_where_it_is_the_only_one() {
-        let one: Catalog = [target("a")].into_iter().collect();
+        let one = catalog(&["a"]);
         assert_eq!(one.target(None, None).expect("the only task").task.name.as_str(), "a");
 
-        let two: Catalog = [target("a"), target("b")].into_iter().collect();
+        let two = catalog(&["a", "b"]);
         let error = two.target(None, None).expect_err("two tasks");
         assert_eq!(error.to_string(), "name a task: 2 are served (a, b)");
-        assert_eq!(two.target(Some(&target("b").task.name), None).expect("named").task.name.as_str(), "b");
+        assert_eq!(two.target(Some(&name("b")), None).expect("named").task.name.as_str(), "b");
     }
 
     #[test]
     fn an_unknown_task_or_version_is_named_in_the_error() {
-        let catalog: Catalog = [target("a")].into_iter().collect();
-        let unknown = TaskName::new("c").expect("a task name");
+        let catalog = catalog(&["a"]);
+        let unknown = name("c");
         assert!(
             matches!(catalog.target(Some(&unknown), None), Err(Error::UnknownTask { task }) if task == unknown)
         );
@@ -135,6 +173,26 @@ mod tests {
 
     #[test]
     fn a_single_score_is_no_anytime_model() {
-        assert!(matches!(target("a").require_steps(), Err(Error::NoSteps { .. })));
+        assert!(matches!(target("a", "1").require_steps(), Err(Error::NoSteps { .. })));
+    }
+
+    #[test]
+    fn a_swap_leaves_calls_under_way_their_version_and_other_tasks_alone() {
+        let catalog = catalog(&["a", "b"]);
+        let under_way = catalog.target(Some(&name("a")), None).expect("served");
+        catalog.swap(target("a", "a-2"));
+        assert_eq!(under_way.version.id.0, "a-1");
+        assert_eq!(catalog.target(Some(&name("a")), None).expect("served").version.id.0, "a-2");
+        assert_eq!(catalog.champion(&name("b")).expect("served").0, "b-1");
+    }
+
+    #[test]
+    fn a_task_without_champion_is_known_but_has_no_model() {
+        let catalog = catalog(&["a", "b"]);
+        let task = |task| Task { name: name(task), ..Task::nasbench201_cifar10() };
+        catalog.know(vec![task("a"), task("new")]);
+        assert_eq!(catalog.champion(&name("a")).expect("kept").0, "a-1");
+        assert!(matches!(catalog.target(Some(&name("new")), None), Err(Error::NoModel { .. })));
+        assert!(matches!(catalog.target(Some(&name("b")), None), Err(Error::UnknownTask { .. })));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{ModelVersionId, TaskName};
+use crate::domain::{ModelVersionId, TaskName, Unit};
 use crate::model;
 
 /// Why candidates were not scored.
@@ -19,6 +19,12 @@ pub enum Error {
     #[error("task {task} is not served here")]
     UnknownTask {
         /// The name asked for.
+        task: TaskName,
+    },
+    /// The task has no champion yet.
+    #[error("task {task} has no promoted model yet: record observations, and one is trained")]
+    NoModel {
+        /// The task.
         task: TaskName,
     },
     /// The version asked for is not loaded.
@@ -58,9 +64,9 @@ pub enum Error {
     Inference(#[source] Arc<model::Error>),
 }
 
-/// Why serving could not start.
+/// Why a checkpoint does not answer for a task.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LoadError {
     /// A checkpoint of one space for a task of another.
     #[error("checkpoint scores space {found}, task {task} is about {expected}")]
     OtherSpace {
@@ -73,11 +79,21 @@ pub enum StartError {
     },
     /// A checkpoint that is no model.
     #[error("could not load the model of task {task}")]
-    Load {
+    Checkpoint {
         /// The task.
         task: TaskName,
         /// What is wrong.
         source: model::CheckpointError,
+    },
+    /// Scores in one unit for a task in another.
+    #[error("checkpoint predicts values from {} to {}, task {task} is in {unit:?}", .range.0, .range.1)]
+    OtherUnit {
+        /// Smallest and largest value of the checkpoint's unit.
+        range: (f64, f64),
+        /// The task.
+        task: TaskName,
+        /// The task's unit.
+        unit: Unit,
     },
     /// The model did not answer a first question.
     #[error("model of task {task} did not answer")]
@@ -85,14 +101,19 @@ pub enum StartError {
         /// The task.
         task: TaskName,
         /// What went wrong.
-        source: model::Error,
+        source: WarmUpError,
     },
-    /// The operating system gave no thread, or it died.
-    #[error("could not start the model thread")]
-    Thread(#[from] std::io::Error),
-    /// The thread ended before it was ready.
-    #[error("model thread ended while it loaded the models")]
-    ThreadEnded,
+}
+
+/// Why a model did not answer a first question.
+#[derive(Debug, thiserror::Error)]
+pub enum WarmUpError {
+    /// It failed.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// Its answer was no number.
+    #[error("its score is not finite")]
+    NotFinite,
 }
 
 fn names(tasks: &[TaskName]) -> String {

@@ -22,15 +22,21 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(in crate::serving) fn new(catalog: Catalog, queue: Arc<Queue>, max_batch: usize) -> Self {
-        Self { catalog: Arc::new(catalog), queue, max_batch }
+    pub(in crate::serving) fn new(queue: Arc<Queue>, max_batch: usize) -> Self {
+        Self { catalog: Arc::default(), queue, max_batch }
+    }
+
+    /// From now on calls for the task of `target` are answered by its version; those under way keep
+    /// theirs.
+    pub fn swap(&self, target: Target) {
+        self.catalog.swap(target);
     }
 
     /// The task of that name, or the only one that is served, with the version asked for, or the
-    /// current one.
+    /// champion.
     ///
     /// # Errors
-    /// When there is no such task, no such version of it, or no name where one is needed.
+    /// When there is no such task, no such version of it, none at all, or no name where one is needed.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
         self.catalog.target(task, version)
     }

@@ -59,16 +59,13 @@ impl Job {
     pub fn sample(task: &str, version: &str, n: usize) -> (Self, Reply) {
         use std::sync::Arc;
 
-        use crate::domain::{ModelVersionId, ScoreKind, Task, TaskName};
+        use crate::domain::{ModelVersionId, Task, TaskName};
+        use crate::model::Model;
         use crate::serving::Version;
 
         let task = Task { name: TaskName::new(task).expect("a task name"), ..Task::nasbench201_cifar10() };
         let candidates = task.space.sample(n, 0).into_iter().map(Candidate::from).collect();
-        let version = Version {
-            id: ModelVersionId(version.into()),
-            score_kind: ScoreKind::Rank,
-            step_budgets: vec![None],
-        };
+        let version = Version::new(ModelVersionId(version.into()), Model::sample());
         let target = Target { task: Arc::new(task), version: Arc::new(version) };
         let (reply, receiver) = oneshot::channel();
         (Self { target, candidates, deadline: None, reply, span: Span::none() }, receiver)

@@ -7,6 +7,9 @@ use crate::serving::Error;
 use crate::serving::job::Job;
 use crate::serving::schedule::{Full, Schedule};
 
+/// What an architecture is taken to cost before the first batch.
+const FIRST_PACE: Duration = Duration::from_millis(1);
+
 /// Callers push without waiting, the model thread waits for the next batch.
 #[derive(Debug)]
 pub(in crate::serving) struct Queue {
@@ -25,7 +28,7 @@ struct State {
 impl Queue {
     /// An open queue without jobs.
     pub fn new(schedule: Schedule) -> Self {
-        let state = State { schedule, is_open: true, pace: Duration::ZERO };
+        let state = State { schedule, is_open: true, pace: FIRST_PACE };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 

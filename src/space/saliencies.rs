@@ -19,8 +19,8 @@ pub enum SaliencyError {
         /// Metrics an operation.
         n_metrics: usize,
     },
-    /// NaN or infinite.
-    #[error("value {index} is not finite")]
+    /// NaN, infinite, or too large for the 32 bits a model computes with.
+    #[error("value {index} is not a finite number of 32 bits")]
     NotFinite {
         /// Position of the first such value.
         index: usize,
@@ -36,7 +36,7 @@ impl Saliencies {
         if n_metrics == 0 || !values.len().is_multiple_of(n_metrics) {
             return Err(SaliencyError::Ragged { n_values: values.len(), n_metrics });
         }
-        match values.iter().position(|value| !value.is_finite()) {
+        match values.iter().position(|value| !(*value as f32).is_finite()) {
             Some(index) => Err(SaliencyError::NotFinite { index }),
             None => Ok(Self { n_metrics, values }),
         }

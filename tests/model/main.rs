@@ -6,7 +6,7 @@ mod training;
 
 use std::sync::Arc;
 
-use tagates::domain::Unit;
+use tagates::domain::{Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, Target, Trainer};
 use tagates::model::{Checkpoint, ModelConfig, SymmetryBreaking};
 use tagates::space::{self, Architecture, Role, Saliencies, SearchSpace};
@@ -44,7 +44,7 @@ fn labelled(n: usize, config: &FitConfig) -> Dataset {
     });
     let examples = examples.collect();
     let targets = ["acc_12", "acc_200"].map(Target::of_column).to_vec();
-    Dataset { space, unit: Unit::Percent, targets, examples }
+    Dataset { space, goal: Goal::Maximize, unit: Unit::Percent, targets, examples }
 }
 
 /// The share of edges with a convolution that a 3x3 one counts in full.

@@ -1,7 +1,8 @@
 //! Training is a function of configuration, dataset and seed.
 
 use candle_core::Device;
-use tagates::fit::{Example, FitConfig, FitError, Loss, StateError, Trainer};
+use tagates::domain::Goal;
+use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, StateError, Trainer};
 use tagates::metrics::kendall_tau;
 use tagates::model::{Input, Model, SymmetryBreaking};
 
@@ -68,6 +69,28 @@ fn a_small_set_is_learnt_by_heart_with_either_loss() {
 }
 
 #[test]
+fn a_goal_to_minimize_turns_the_scores_round() {
+    let config = tiny(SymmetryBreaking::None);
+    let mut optimizer = config.optimizer;
+    optimizer.learning_rate = 1e-2;
+    let hinge = FitConfig { n_epochs: 100, optimizer, ..config };
+    let squared = FitConfig { loss: Loss::MeanSquaredError, ..hinge.clone() };
+    for config in [hinge, squared] {
+        let dataset = Dataset { goal: Goal::Minimize, ..labelled(24, &config) };
+        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        while !trainer.is_done() {
+            trainer.run_epoch().expect("an epoch");
+        }
+        let model = Model::load(&trainer.checkpoint().expect("a checkpoint"), &Device::Cpu).expect("a model");
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        let scores: Vec<f64> = model.scores(&inputs).expect("scores").iter().map(|row| row[1]).collect();
+        let labels: Vec<f64> = dataset.labels(1).into_iter().flatten().collect();
+        let tau = kendall_tau(&scores, &labels).expect("defined");
+        assert!(tau < -0.6, "{:?}: smaller labels are better, tau {tau}", config.loss);
+    }
+}
+
+#[test]
 fn what_cannot_be_trained_on_is_named() {
     let config = tiny(SymmetryBreaking::Concat { n_metrics: 5 });
     let mut dataset = labelled(4, &config);
@@ -78,4 +101,12 @@ fn what_cannot_be_trained_on_is_named() {
     shallow.model.n_steps = 1;
     let error = Trainer::new(&shallow, &labelled(4, &shallow), 0).expect_err("two targets, one step");
     assert_eq!(error.to_string(), "2 targets need as many time steps, the model has 1");
+
+    let config = tiny(SymmetryBreaking::None);
+    for label in [None, Some(50.0)] {
+        let mut dataset = labelled(4, &config);
+        dataset.examples.iter_mut().for_each(|example| example.labels[1] = label);
+        let error = Trainer::new(&config, &dataset, 0).expect_err("nothing to tell apart");
+        assert_eq!(error.to_string(), "acc_200 has no two different labels to learn from");
+    }
 }

@@ -95,6 +95,11 @@ pub fn score(result: pb::PredictResult) -> Result<f64, tonic_types::pb::Status> 
 
 /// `n` architectures of NAS-Bench-201.
 pub fn sample(n: usize) -> Vec<Architecture> {
+    sample_texts(n).into_iter().map(Architecture::from_text).collect()
+}
+
+/// The same as text.
+pub fn sample_texts(n: usize) -> Vec<String> {
     let sampled = tagates::space::nasbench201().sample(n, 7);
-    sampled.iter().map(|architecture| Architecture::from_text(architecture.text())).collect()
+    sampled.iter().map(|architecture| architecture.text().to_owned()).collect()
 }

@@ -29,6 +29,23 @@ pub fn without_task() -> NamedTempFile {
     write(None, small(SymmetryBreaking::None), vec![final_rank()])
 }
 
+/// Has a head with weights so large that its scores are no numbers.
+pub fn of_no_number() -> NamedTempFile {
+    let checkpoint = untrained(TASK, small(SymmetryBreaking::None), vec![final_rank()]);
+    let tensors =
+        candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &Device::Cpu).expect("tensors");
+    let tensors = (tensors.into_iter())
+        .map(|(name, tensor)| {
+            let large = if name.starts_with("mlp.") { tensor.affine(0.0, 1e30) } else { Ok(tensor) };
+            (name, large.expect("a tensor"))
+        })
+        .collect();
+    let checkpoint = Checkpoint::new(checkpoint.header(), &tensors).expect("finite tensors");
+    let file = NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), checkpoint.as_bytes()).expect("a writable file");
+    file
+}
+
 /// Needs two saliency metrics for each operation.
 pub fn needing_saliencies() -> NamedTempFile {
     write(TASK, small(SymmetryBreaking::Add { n_metrics: 2, beta: 0.1 }), vec![final_rank()])

@@ -1,5 +1,6 @@
 //! `tagates predict` and `tagates canonicalize` as a shell sees them.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -14,7 +15,7 @@ const CONVOLUTIONS: &str =
 const POOLS: &str = "|avg_pool_3x3~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|avg_pool_3x3~2|";
 
 /// Runs the binary with `input` as its standard input.
-pub fn tagates(arguments: &[&str], input: &str) -> Output {
+pub fn tagates(arguments: &[impl AsRef<OsStr>], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tagates"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -164,7 +165,15 @@ fn a_checkpoint_is_served_for_the_task_it_names_or_the_one_it_is_given() {
     let output = serve(checkpoints::of_one_step().path(), &["--task", "another"]);
     assert!(lines(&output.stderr)[0].contains("nasbench201-cifar10"), "{output:?}");
     let config = config(&["--checkpoint", text(checkpoint.path()), "--task", "nasbench201-cifar10"]);
-    assert_eq!(config.served().expect("a task it is given").task.name.as_str(), "nasbench201-cifar10");
+    assert_eq!(config.served().expect("a task it is given").0.name.as_str(), "nasbench201-cifar10");
+}
+
+#[test]
+fn a_model_that_answers_with_no_number_is_not_served() {
+    let checkpoint = checkpoints::of_no_number();
+    let output = tagates(&["serve", "--listen", "127.0.0.1:0", "--checkpoint", text(checkpoint.path())], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(lines(&output.stderr)[0].ends_with("did not answer: its score is not finite"), "{output:?}");
 }
 
 #[test]

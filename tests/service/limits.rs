@@ -43,8 +43,9 @@ async fn a_message_over_the_limit_is_refused_with_its_size_and_the_limit() {
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_answered_as_such() {
     let config = config(&[]);
-    let served = config.served().expect("the shipped checkpoint");
-    let (handle, worker) = serving::start(&config.serving, vec![served], Device::Cpu).await.expect("a model");
+    let (task, checkpoint) = config.served().expect("the shipped checkpoint");
+    let (handle, worker) = serving::start(&config.serving).expect("a model thread");
+    handle.swap(serving::load(task, &checkpoint, &Device::Cpu).expect("a model"));
     let store = StoreAccess::new(watch::channel(None).1);
     let health = Health::starting().await;
     let routes = grpc::routes(&config.grpc, handle, &store, &health).expect("descriptors");
@@ -53,7 +54,7 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     request.set_timeout(Duration::from_nanos(1));
     let status = PredictorServiceClient::new(service).predict(request).await.expect_err("too late");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    worker.stop().await;
+    worker.stop().await.expect("the thread ends by itself");
 }
 
 #[tokio::test]

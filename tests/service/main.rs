@@ -11,3 +11,4 @@ mod recorder;
 mod refusals;
 mod search_spaces;
 mod shutdown;
+mod training;

@@ -63,7 +63,8 @@ async fn each_bad_architecture_names_its_field_and_good_ones_beside_it_still_ans
         (graph(|cell| cell.edges[2].target = u32::MAX), "graph.cells[0].edges[2].target", "4294967295"),
         (graph(|cell| cell.n_nodes = u32::MAX), "graph.cells[0].n_nodes", "4294967295"),
         (graph(|cell| drop(cell.edges.pop())), "graph.cells[0].edges", "5"),
-        (with_saliencies(2, values), "saliencies.values[7]", "not finite"),
+        (with_saliencies(2, values), "saliencies.values[7]", "not a finite number"),
+        (with_saliencies(2, vec![1e39; 12]), "saliencies.values[0]", "not a finite number of 32 bits"),
         (with_saliencies(0, vec![]), "saliencies.n_metrics", "at least 1"),
         (with_saliencies(5, vec![1.0; 12]), "saliencies.values", "12 values"),
     ];
@@ -87,6 +88,16 @@ async fn saliencies_that_a_model_needs_must_be_there_and_of_its_shape() {
     }
     let alone = app.predict(sample(1)).await.expect("the call succeeds").results.remove(0);
     assert_eq!(score(alone).expect_err("no saliencies").code, i32::from(Code::InvalidArgument));
+}
+
+#[tokio::test]
+async fn a_model_version_is_not_echoed_at_any_length() {
+    let app = TestApp::spawn().await;
+    let request =
+        PredictRequest { model_version: "x".repeat(100_000), architectures: sample(1), ..Default::default() };
+    let status = app.predictor().predict(request).await.expect_err("no such version");
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().len() < 300, "{} bytes", status.message().len());
 }
 
 #[tokio::test]

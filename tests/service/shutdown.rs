@@ -9,10 +9,14 @@ use tagates::pb::PredictRequest;
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::app::sample;
+use crate::app::{TestApp, sample};
 
 /// `tagates serve` as a process of its own, and the URL it listens at.
 fn serve() -> (Child, String) {
@@ -82,6 +86,26 @@ async fn accepted_calls_are_answered_new_ones_refused_and_the_exit_code_is_zero(
     let exit = tokio::task::spawn_blocking(move || server.wait()).await.expect("no panic").expect("it ends");
     assert_eq!(exit.code(), Some(0));
     endpoint.connect().await.expect_err("nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_a_stream_open_does_not_delay_the_stop() {
+    let app = TestApp::spawn().await;
+    let (keep_open, requests) = mpsc::channel(1);
+    let mut reflection = ServerReflectionClient::new(app.channel.clone());
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    keep_open.send(list).await.expect("room for a request");
+    let mut replies = reflection
+        .server_reflection_info(ReceiverStream::new(requests))
+        .await
+        .expect("a stream")
+        .into_inner();
+    replies.message().await.expect("a reply").expect("a list of services");
+    app.stop().await.expect("a stop in time");
+    drop(keep_open);
 }
 
 #[test]

@@ -2,16 +2,16 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use candle_core::Device;
 
 use crate::app::shipped;
 use crate::cli::lines::Line;
 use crate::cli::predict::{Predictor, Scores};
-use crate::domain::{Budget, ModelVersionId, Prediction, ScoreKind, StepPrediction, Task, TaskName, Unit};
-use crate::model::{self, Checkpoint, Input, Model};
+use crate::cli::{available_threads, task_of};
+use crate::domain::{Budget, ModelVersionId, Prediction, ScoreKind, StepPrediction, Unit};
+use crate::model::{self, Input, Model};
 use crate::space::Architecture;
 
 /// Lines a thread scores between two prints: many batches, so that threads seldom wait for each other.
@@ -32,18 +32,13 @@ impl Offline {
     /// # Errors
     /// When it cannot be read, is no model, or has a single score where the steps are wanted.
     pub fn load(checkpoint: Option<&Path>, anytime: bool) -> anyhow::Result<Self> {
-        let checkpoint = match checkpoint {
-            Some(path) => Checkpoint::read(path).with_context(|| format!("checkpoint {}", path.display()))?,
-            None => shipped::checkpoint()?,
-        };
+        let checkpoint = shipped::checkpoint_or(checkpoint)?;
         let model = Model::load(&checkpoint, &Device::Cpu)?;
         if anytime && model.header().steps.len() < 2 {
             bail!("the model was trained for a single score, it has no steps (--anytime)");
         }
-        let task =
-            checkpoint.header().task.as_deref().and_then(|name| Task::builtin(&TaskName::new(name).ok()?));
         let (score_kind, unit) = if model.is_calibrated() {
-            (ScoreKind::Metric, task.map(|task| task.unit))
+            (ScoreKind::Metric, task_of(&checkpoint).map(|task| task.unit))
         } else {
             (ScoreKind::Rank, None)
         };
@@ -51,7 +46,7 @@ impl Offline {
             model_version: ModelVersionId::of_digest(&checkpoint.digest()),
             score_kind,
             unit,
-            n_threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            n_threads: available_threads(),
             model,
         })
     }

@@ -1,8 +1,6 @@
 //! `tagates tasks create`
 
-use clap::ValueEnum;
-
-use crate::cli::rows::UnitArg;
+use crate::cli::rows::{GoalArg, UnitArg};
 use crate::cli::server::ServerArgs;
 use crate::cli::tasks::policy::PolicyArgs;
 use crate::cli::tasks::print;
@@ -54,15 +52,6 @@ pub struct Args {
     policy: PolicyArgs,
 }
 
-/// Which way is better, as it is written on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum GoalArg {
-    /// Larger values.
-    Maximize,
-    /// Smaller values.
-    Minimize,
-}
-
 /// Creates the task and prints it.
 ///
 /// # Errors
@@ -72,15 +61,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let request_id = args.request_id.clone();
     let request = pb::CreateTaskRequest { task: Some(args.into()), request_id };
     print(connection.call(connection.tasks().create_task(request))?.task)
-}
-
-impl From<GoalArg> for Goal {
-    fn from(goal: GoalArg) -> Self {
-        match goal {
-            GoalArg::Maximize => Self::Maximize,
-            GoalArg::Minimize => Self::Minimize,
-        }
-    }
 }
 
 impl From<Args> for pb::Task {

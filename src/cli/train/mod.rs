@@ -5,16 +5,17 @@ mod report;
 
 use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 
 use crate::background::shutdown;
+use crate::cli::available_threads;
+use crate::cli::output::Output;
 use crate::cli::rows::{RowArgs, condition, known_space};
-use crate::cli::train::progress::{Progress, RunStates};
+use crate::cli::train::progress::{Progress, RunStates, write_whole};
 use crate::cli::train::report::Report;
 use crate::domain::{Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
@@ -59,10 +60,6 @@ pub struct Args {
     threads: NonZero<usize>,
 }
 
-fn available_threads() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
-}
-
 /// Trains, and prints what came of it. Ctrl-C stops after the current epoch.
 ///
 /// # Errors
@@ -98,20 +95,21 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let space = known_space(&args.space)?;
     let task = args.task.as_deref().map(known_task).transpose()?;
     let targets = targets(args, task.as_ref())?;
-    let rows = args.rows.read(&space, &targets)?;
+    let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
+    let rows = args.rows.read(&space, &targets, goal_and_unit)?;
     let (dataset, holdout) = match &task {
         Some(task) if task.space.name != space.name => {
             bail!("task {} is of space {}, not {} (--task, --space)", task.name, task.space.name, space.name)
         }
         Some(task) => rows.split(&task.holdout),
-        None => (rows, Dataset::empty(&space, &targets, args.rows.unit())),
+        None => (rows, Dataset::empty(&space, &targets, goal_and_unit)),
     };
     let validation = match &args.validate {
-        Some(condition) => Some(args.rows.read_where(&space, &targets, std::slice::from_ref(condition))?),
+        Some(condition) => Some(args.rows.read_where(&space, &targets, goal_and_unit, condition)?),
         None => None,
     };
 
-    let states = RunStates::new(&args.out);
+    let states = RunStates::beside(&args.out)?;
     let progress = Progress::new(&config, states, validation.as_ref(), stop);
     let plan = Plan {
         config: &config,
@@ -125,11 +123,13 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     };
     let report = Report::new(&checkpoint, &dataset, &holdout, &progress, args.threads)?;
     let checkpoint = described(&checkpoint, task.as_ref(), &report)?;
-    write(&args.out, &checkpoint)?;
+    write_whole(&args.out, checkpoint.as_bytes())
+        .with_context(|| format!("could not write {} (--out)", args.out.display()))?;
     progress.states().remove()?;
-    println!("{report}");
-    println!("wrote {}, {} bytes", args.out.display(), checkpoint.as_bytes().len());
-    Ok(())
+    let mut out = Output::stdout();
+    out.line(report)?;
+    out.line(format_args!("wrote {}, {} bytes", args.out.display(), checkpoint.as_bytes().len()))?;
+    out.flush()
 }
 
 /// The named configuration, or the one in a file.
@@ -156,8 +156,9 @@ fn known_task(name: &str) -> anyhow::Result<Task> {
 fn targets(args: &Args, task: Option<&Task>) -> anyhow::Result<Vec<Target>> {
     let columns = if args.budgets.is_empty() { args.target.as_slice() } else { &args.budgets };
     let targets: Vec<Target> = columns.iter().map(|column| Target::of_column(column)).collect();
-    if !targets.is_sorted_by_key(|target| target.budget) {
-        bail!("budgets do not ascend (--budgets)");
+    let ascend = |a: &Target, b: &Target| a.budget.is_some() && a.budget < b.budget;
+    if !targets.is_sorted_by(ascend) {
+        bail!("columns do not end with ascending budgets, as in acc_12,acc_200 (--budgets)");
     }
     if let Some(task) = task {
         let budgets: Vec<_> = targets.iter().filter_map(|target| target.budget).collect();
@@ -180,13 +181,4 @@ fn described(checkpoint: &Checkpoint, task: Option<&Task>, report: &Report) -> a
     header.holdout = task.map(|task| rule(&task.holdout));
     header.report = serde_json::to_value(report).context("could not write the report")?;
     checkpoint.with_header(&header).context("could not describe the checkpoint")
-}
-
-/// Writes the whole file or nothing.
-fn write(path: &Path, checkpoint: &Checkpoint) -> anyhow::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    fs::write(&unfinished, checkpoint.as_bytes())
-        .and_then(|()| fs::rename(&unfinished, path))
-        .with_context(|| format!("could not write {} (--out)", path.display()))
 }

@@ -7,15 +7,15 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use candle_core::Device;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
-use crate::fit::{Dataset, Epoch, Example, FitConfig, FitError, Observer, Run, Trainer};
-use crate::metrics::kendall_tau;
-use crate::model::{Input, Model, scores_in_parallel};
+use crate::fit::{Dataset, Epoch, Evaluation, FitConfig, FitError, Observer, Run, Trainer};
+use crate::model::Model;
 
 /// Epochs at the end whose predictors are validated.
 const N_VALIDATED: usize = 5;
@@ -26,11 +26,18 @@ pub struct RunStates {
 }
 
 impl RunStates {
-    /// Beside `out`.
-    pub fn new(out: &Path) -> Self {
+    /// Beside `out`. The folder is there from now on, so that a place that cannot be written to is known
+    /// before the training.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn beside(out: &Path) -> anyhow::Result<Self> {
         let mut directory = out.as_os_str().to_owned();
         directory.push(".partial");
-        Self { directory: directory.into() }
+        let directory = PathBuf::from(directory);
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("could not make the folder {} (--out)", directory.display()))?;
+        Ok(Self { directory })
     }
 
     /// Where they are.
@@ -45,17 +52,41 @@ impl RunStates {
         })
     }
 
-    /// Takes them away when the checkpoint is written.
+    /// What was seen of the full run up to its state.
+    fn history(&self) -> PathBuf {
+        self.directory.join("full.json")
+    }
+
+    /// Takes them away when the checkpoint is written, or there is nothing to go on from.
     ///
     /// # Errors
     /// When they cannot be removed.
     pub fn remove(&self) -> anyhow::Result<()> {
-        match fs::remove_dir_all(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("could not remove {}", self.directory.display()))
-            }
-            _ => Ok(()),
-        }
+        fs::remove_dir_all(&self.directory)
+            .with_context(|| format!("could not remove {}", self.directory.display()))
+    }
+}
+
+impl Drop for RunStates {
+    /// A training that was refused leaves no empty folder.
+    fn drop(&mut self) {
+        // Fails where there is something to go on from.
+        let _ = fs::remove_dir(&self.directory);
+    }
+}
+
+/// Writes the whole file or nothing.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    fs::write(&unfinished, bytes)?;
+    fs::rename(&unfinished, path)
+}
+
+fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }
 
@@ -73,9 +104,16 @@ pub struct Progress<'a> {
 #[derive(Default)]
 struct Seen {
     bars: BTreeMap<Run, ProgressBar>,
-    last_epoch: Option<Epoch>,
-    /// Tau of each target after each of the last epochs.
-    validated: Vec<Vec<Option<f64>>>,
+    history: History,
+}
+
+/// What the report needs of the full run; kept with its state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct History {
+    /// The last epoch made.
+    pub last_epoch: Option<Epoch>,
+    /// Tau of each target on the rows for validation, after each of the last epochs.
+    pub validated: Vec<Vec<Option<f64>>>,
 }
 
 impl<'a> Progress<'a> {
@@ -95,18 +133,17 @@ impl<'a> Progress<'a> {
         &self.states
     }
 
-    /// The last epoch of the full run that was seen.
-    pub fn last_epoch(&self) -> Option<Epoch> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last_epoch
+    /// What was seen of the full run.
+    pub fn history(&self) -> History {
+        self.seen().history.clone()
     }
 
-    /// Tau of each target after each of the last epochs, on the rows for validation.
-    pub fn validated(&self) -> Vec<Vec<Option<f64>>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).validated.clone()
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, run: Run, epoch: &Epoch) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         let bar = seen.bars.entry(run).or_insert_with(|| {
             let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {pos}/{len} {msg}, {eta} left")
                 .expect("a valid template");
@@ -118,40 +155,42 @@ impl<'a> Progress<'a> {
             bar
         });
         let tau = epoch.kendall_tau.map_or("-".to_owned(), |tau| format!("{tau:.3}"));
+        tracing::debug!(?run, epoch = epoch.number, loss = epoch.loss, tau, "epoch done");
         bar.set_message(format!("loss {:.4}, tau {tau}", epoch.loss));
         bar.set_position(epoch.number as u64);
         if epoch.number == self.n_epochs {
             bar.finish();
         }
         if run == Run::Full {
-            seen.last_epoch = Some(*epoch);
+            seen.history.last_epoch = Some(*epoch);
         }
     }
 
     fn validate(&self, trainer: &Trainer<'_>, dataset: &Dataset) -> Result<(), FitError> {
         let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
-        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
-        let scores = scores_in_parallel(&model, &inputs, NonZero::<usize>::MIN)?;
-        let tau = |target: usize| {
-            let labelled = dataset.labels(target).into_iter().zip(&scores);
-            let (labels, scores): (Vec<f64>, Vec<f64>) =
-                labelled.filter_map(|(label, scores)| Some((label?, scores[target]))).unzip();
-            kendall_tau(&scores, &labels)
+        let tau = |target| {
+            Evaluation::of_model(&model, target, dataset, target, NonZero::<usize>::MIN)
+                .map(|evaluation| evaluation.kendall_tau)
         };
-        let taus = (0..dataset.targets.len()).map(tau).collect();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).validated.push(taus);
+        let taus = (0..dataset.targets.len()).map(tau).collect::<Result<_, _>>()?;
+        self.seen().history.validated.push(taus);
         Ok(())
     }
 }
 
 impl Observer for Progress<'_> {
-    fn stored_state(&self, run: Run) -> Option<Vec<u8>> {
-        fs::read(self.states.path(run)).ok()
+    fn stored_state(&self, run: Run) -> io::Result<Option<Vec<u8>>> {
+        if let (Run::Full, Some(history)) = (run, read_if_there(&self.states.history())?) {
+            self.seen().history = serde_json::from_slice(&history)?;
+        }
+        read_if_there(&self.states.path(run))
     }
 
     fn store_state(&self, run: Run, state: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.states.directory)?;
-        fs::write(self.states.path(run), state)
+        if run == Run::Full {
+            write_whole(&self.states.history(), &serde_json::to_vec(&self.history())?)?;
+        }
+        write_whole(&self.states.path(run), state)
     }
 
     fn epoch_done(

@@ -6,8 +6,7 @@ use std::num::NonZero;
 use candle_core::Device;
 use serde::Serialize;
 
-use crate::cli::evaluate::evaluate;
-use crate::cli::train::progress::Progress;
+use crate::cli::train::progress::{History, Progress};
 use crate::fit::{Dataset, Evaluation};
 use crate::model::{Checkpoint, Model};
 
@@ -56,13 +55,13 @@ impl Report {
         n_threads: NonZero<usize>,
     ) -> anyhow::Result<Self> {
         let model = Model::load(checkpoint, &Device::Cpu)?;
-        let validated = progress.validated();
+        let History { last_epoch, validated } = progress.history();
         let mut targets = Vec::with_capacity(dataset.targets.len());
         for (index, target) in dataset.targets.iter().enumerate() {
             let taus: Option<Vec<f64>> = validated.iter().map(|taus| taus[index]).collect();
             let evaluation = match holdout.examples.len() {
                 0 => None,
-                _ => Some(evaluate(&model, index, holdout, index, n_threads)?),
+                _ => Some(Evaluation::of_model(&model, index, holdout, index, n_threads)?),
             };
             let validation = taus.and_then(|taus| Validation::new(&taus));
             targets.push(TargetReport { column: target.column.clone(), validation, holdout: evaluation });
@@ -70,7 +69,7 @@ impl Report {
         Ok(Self {
             n_training: dataset.examples.len(),
             n_training_classes: dataset.classes().len(),
-            loss: progress.last_epoch().map(|epoch| epoch.loss),
+            loss: last_epoch.map(|epoch| epoch.loss),
             targets,
         })
     }

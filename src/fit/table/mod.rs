@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use selection::Selection;
@@ -90,6 +91,16 @@ pub enum TableError {
         /// What is there.
         found: String,
     },
+    /// A field that is no matrix of numbers.
+    #[error("line {line}: {column} is not rows of numbers, as [[1, 2.5], [0, 3]]")]
+    NotRows {
+        /// Line in the file.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
 }
 
 impl TableError {
@@ -103,7 +114,8 @@ impl TableError {
             Self::Json { .. }
             | Self::NoColumn { .. }
             | Self::Contradiction { .. }
-            | Self::NotANumber { .. } => false,
+            | Self::NotANumber { .. }
+            | Self::NotRows { .. } => false,
         }
     }
 }
@@ -225,6 +237,21 @@ impl Row {
         integer.map(Some).map_err(|_| self.not_a_number(column, field))
     }
 
+    /// The field as rows of numbers, in JSON, also where it is text; `None` where it is empty or null.
+    ///
+    /// # Errors
+    /// When there is no such column, or it holds something else.
+    pub fn rows_of_numbers(&self, column: &str) -> Result<Option<Vec<Vec<f64>>>, TableError> {
+        let rows = match self.field(column)? {
+            Value::Null => return Ok(None),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
+            Value::String(text) => serde_json::from_str(text),
+            other => Vec::<Vec<f64>>::deserialize(other),
+        };
+        let not_rows = |source| TableError::NotRows { line: self.line, column: column.to_owned(), source };
+        rows.map(Some).map_err(not_rows)
+    }
+
     fn not_a_number(&self, column: &str, found: &Value) -> TableError {
         TableError::NotANumber { line: self.line, column: column.to_owned(), found: found.to_string() }
     }
@@ -251,6 +278,18 @@ mod tests {
             assert_eq!(rows[0].text("arch").expect("there"), "a");
             assert_eq!(rows[0].number("acc").expect("there"), Some(1.5));
             assert_eq!(rows[1].number("acc").expect("there"), None);
+        }
+    }
+
+    #[test]
+    fn rows_of_numbers_are_json_in_either_format() {
+        let csv = table(".csv", "arch,z\na,\"[[1, 2.5], [0, -3]]\"\nb,\nc,\"[1]\"\n").expect("a table");
+        let json = table(".jsonl", "{\"z\":[[1,2.5],[0,-3]]}\n{\"z\":null}\n{\"z\":[1]}\n").expect("a table");
+        for rows in [csv, json] {
+            let expected = vec![vec![1.0, 2.5], vec![0.0, -3.0]];
+            assert_eq!(rows[0].rows_of_numbers("z").expect("rows"), Some(expected));
+            assert_eq!(rows[1].rows_of_numbers("z").expect("nothing"), None);
+            assert!(matches!(rows[2].rows_of_numbers("z"), Err(TableError::NotRows { .. })));
         }
     }
 

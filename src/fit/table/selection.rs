@@ -12,7 +12,8 @@ pub struct Selection {
     pub conditions: Vec<(String, String)>,
     /// How many of the rows that meet the conditions are passed over first.
     pub skip: usize,
-    /// How many rows are taken then, going on from the first one where the table ends.
+    /// How many rows are taken then, going on from the first one where the table ends, and each row once
+    /// at most; all that are left where `None`.
     pub first: Option<usize>,
 }
 
@@ -29,14 +30,19 @@ impl Selection {
                 matching.push(row);
             }
         }
-        let n_rows = matching.len();
-        matching.rotate_left(self.skip.checked_rem(n_rows).unwrap_or(0));
-        matching.truncate(self.first.unwrap_or(n_rows));
+        match self.first {
+            Some(first) => {
+                let skip = self.skip.checked_rem(matching.len()).unwrap_or(0);
+                matching.rotate_left(skip);
+                matching.truncate(first);
+            }
+            None => drop(matching.drain(..self.skip.min(matching.len()))),
+        }
         Ok(matching)
     }
 
     /// The same rows in the order of the table, read one at a time; what cannot be read is passed on among
-    /// them. Where rows are passed over, the table is opened twice: once to count.
+    /// them. Where rows are passed over and others counted off, the table is opened twice: once to count.
     ///
     /// # Errors
     /// When the table cannot be opened, or cannot be counted to its end.
@@ -44,9 +50,10 @@ impl Selection {
         self,
         mut open: impl FnMut() -> Result<Rows, TableError>,
     ) -> Result<impl Iterator<Item = Result<Row, TableError>>, TableError> {
-        let ranges = match self.skip {
-            0 => [0..self.first.unwrap_or(usize::MAX), 0..0],
-            skip => turned(self.count(open()?)?, skip, self.first),
+        let ranges = match (self.skip, self.first) {
+            (skip, None) => [skip..usize::MAX, 0..0],
+            (0, Some(first)) => [0..first, 0..0],
+            (skip, Some(first)) => turned(self.count(open()?)?, skip, first),
         };
         let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
         let (mut rows, mut n_matching) = (open()?, 0);
@@ -91,9 +98,9 @@ impl Selection {
 }
 
 /// The places in a table of `n_rows` rows that are taken after passing over `skip`, going round.
-fn turned(n_rows: usize, skip: usize, first: Option<usize>) -> [Range<usize>; 2] {
+fn turned(n_rows: usize, skip: usize, first: usize) -> [Range<usize>; 2] {
     let start = skip.checked_rem(n_rows).unwrap_or(0);
-    let end = start + first.unwrap_or(n_rows).min(n_rows);
+    let end = start + first.min(n_rows);
     [start..end.min(n_rows), 0..end.saturating_sub(n_rows)]
 }
 
@@ -127,6 +134,8 @@ mod tests {
         assert_eq!(pick(0, Some(2)), "ac");
         assert_eq!(pick(2, Some(2)), "da");
         assert_eq!(pick(4, Some(9)), "cda");
+        assert_eq!(pick(1, None), "cd");
+        assert_eq!(pick(9, None), "");
     }
 
     #[test]

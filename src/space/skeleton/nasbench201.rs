@@ -109,6 +109,27 @@ mod tests {
         assert_eq!(cost(first), Cost { parameters: 129_306, flops: 15_647_370 });
     }
 
+    /// As the tables of NAS-Bench-201 give them, in millions.
+    #[test]
+    fn parameters_of_3x3_convolutions_are_those_of_the_tables() {
+        for (text, parameters) in [
+            (
+                "|avg_pool_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|nor_conv_3x3~1|skip_connect~2|",
+                559_386,
+            ),
+            (
+                "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+                1_531_546,
+            ),
+            (
+                "|nor_conv_3x3~0|+|skip_connect~0|skip_connect~1|+|nor_conv_1x1~0|nor_conv_1x1~1|none~2|",
+                372_346,
+            ),
+        ] {
+            assert_eq!(cost(text).parameters, parameters, "{text}");
+        }
+    }
+
     /// A 3x3 convolution has nine times the weights of a 1x1 convolution and as many FLOPs in every
     /// stage: channels double where sides halve.
     #[test]

@@ -1,0 +1,54 @@
+//! From a checkpoint to a version that answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+
+use crate::domain::{ModelVersionId, Task};
+use crate::model::{Checkpoint, Input, Model};
+use crate::serving::{LoadError, Target, Version, WarmUpError};
+use crate::space::Saliencies;
+
+/// Loads a checkpoint as the version that answers for `task`, and lets it answer once, so that the first
+/// caller waits no longer than the others. Computes: not for an async thread.
+///
+/// # Errors
+/// When the checkpoint is no model of the task's space and unit, or does not answer.
+pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Target, LoadError> {
+    let found = &checkpoint.header().space;
+    if *found != task.space.name {
+        let (found, expected) = (found.clone(), task.space.name.clone());
+        return Err(LoadError::OtherSpace { found, task: task.name, expected });
+    }
+    let model = Model::load(checkpoint, device)
+        .map_err(|source| LoadError::Checkpoint { task: task.name.clone(), source })?;
+    if let Some(range) = model.valid_range()
+        && range != task.unit.valid_range().into_inner()
+    {
+        return Err(LoadError::OtherUnit { range, task: task.name, unit: task.unit });
+    }
+    let warm_up = warm_up(&model).map_err(|source| LoadError::WarmUp { task: task.name.clone(), source })?;
+    let version = Version::new(ModelVersionId::of_digest(&checkpoint.digest()), Arc::new(model));
+    tracing::info!(task = %task.name, version = %version.id, ?warm_up, "model is loaded");
+    Ok(Target { task: Arc::new(task), version: Arc::new(version) })
+}
+
+/// Has the model score an arbitrary architecture, for the second time when it is timed: the first one
+/// also pays for what the device sets up.
+fn warm_up(model: &Model) -> Result<Duration, WarmUpError> {
+    let architectures = model.space().sample(1, 0);
+    let saliencies = model.header().model.symmetry_breaking.n_metrics().map(|n_metrics| {
+        let n_values = n_metrics * architectures[0].operations().count();
+        Saliencies::new(n_metrics, vec![0.0; n_values]).expect("zeros in whole rows are saliencies")
+    });
+    let inputs = [Input { architecture: &architectures[0], saliencies: saliencies.as_ref() }];
+    model.scores(&inputs)?;
+    let started = Instant::now();
+    let scores = model.scores(&inputs)?;
+    if scores.iter().flatten().all(|score| score.is_finite()) {
+        Ok(started.elapsed())
+    } else {
+        Err(WarmUpError::NotFinite)
+    }
+}
