@@ -7,7 +7,12 @@ use std::{env, fs};
 
 use protox::prost::Message;
 
-const PROTO_FILES: [&str; 2] = ["tagates/v1/predictor.proto", "tagates/v1/search_space.proto"];
+const PROTO_FILES: [&str; 4] = [
+    "tagates/v1/observation.proto",
+    "tagates/v1/predictor.proto",
+    "tagates/v1/search_space.proto",
+    "tagates/v1/task.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");

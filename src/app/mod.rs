@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -20,7 +21,7 @@ use tower::util::MapRequestLayer;
 
 pub use config::Config;
 
-use crate::grpc::{self, DeadlineLayer, Health};
+use crate::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use crate::serving::{self, Worker};
 
 /// Calls under way on one connection at most; each may hold a request message in memory.
@@ -51,7 +52,9 @@ impl App {
         let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
         let loaded = task::spawn_blocking(move || serving::load(task, &checkpoint, &Device::Cpu));
         handle.swap(loaded.await.context("loading died")??);
-        let routes = grpc::routes(&config.grpc, handle, &health).context("could not set up reflection")?;
+        let store = StoreAccess::new(watch::channel(None).1);
+        let routes =
+            grpc::routes(&config.grpc, handle, &store, &health).context("could not set up reflection")?;
         health.ready().await;
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);
         Ok(Self { listener, local_addr, routes, health, worker, drain_timeout })

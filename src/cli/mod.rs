@@ -2,11 +2,19 @@
 
 mod canonicalize;
 mod evaluate;
+mod export;
+mod filter;
+mod import;
 mod lines;
+mod observe;
 mod output;
 mod predict;
+mod retract;
+mod retractions;
 mod rows;
 mod serve;
+mod server;
+mod tasks;
 mod train;
 
 use std::num::NonZero;
@@ -44,6 +52,20 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Print a canonical id for each architecture: the same for those that compute the same thing.
     Canonicalize(canonicalize::Args),
+    /// Keep the tasks of a server: what is predicted, and when it is retrained.
+    #[command(subcommand)]
+    Tasks(tasks::Command),
+    /// Tell a server what was measured of an architecture.
+    Observe(observe::Args),
+    /// Send a table of architectures and what was measured of them to a server.
+    Import(import::Args),
+    /// Print what a server was told, one JSON object a line.
+    Export(export::Args),
+    /// Take observations back, in a way that can be undone.
+    Retract(retract::Args),
+    /// Print or undo what took observations back.
+    #[command(subcommand)]
+    Retractions(retractions::Command),
 }
 
 impl Command {
@@ -58,6 +80,12 @@ impl Command {
             Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
             Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
+            Self::Tasks(command) => command.run().map(|()| Outcome::Complete),
+            Self::Observe(args) => observe::run(args),
+            Self::Import(args) => import::run(&args),
+            Self::Export(args) => export::run(args).map(|()| Outcome::Complete),
+            Self::Retract(args) => retract::run(args).map(|()| Outcome::Complete),
+            Self::Retractions(command) => command.run(),
         };
         match outcome {
             Err(error) if error.is::<OutputClosed>() => Ok(Outcome::Complete),
@@ -83,4 +111,25 @@ pub enum Outcome {
     Complete,
     /// Some items failed; each has been reported.
     Partial,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_flag_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_update_names_what_changes() {
+        let parse =
+            |flags: &[&str]| Cli::try_parse_from(["tagates", "tasks", "update", "t"].iter().chain(flags));
+        parse(&["--retraining", "false"]).expect("one change");
+        parse(&["--max-staleness-s", "never", "--min-holdout", "3"]).expect("two changes");
+        parse(&[]).expect_err("no change");
+    }
 }

@@ -5,16 +5,22 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::grpc::observation::Observations;
 use crate::grpc::predictor::Predictor;
 use crate::grpc::search_space::SearchSpaces;
+use crate::grpc::task::Tasks;
+use crate::pb::observation_service_server::ObservationServiceServer;
 use crate::pb::predictor_service_server::PredictorServiceServer;
 use crate::pb::search_space_service_server::SearchSpaceServiceServer;
+use crate::pb::task_service_server::TaskServiceServer;
 
 /// The services that report their health; the empty name is the server as a whole.
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 5] = [
     "",
+    <ObservationServiceServer<Observations> as NamedService>::NAME,
     <PredictorServiceServer<Predictor> as NamedService>::NAME,
     <SearchSpaceServiceServer<SearchSpaces> as NamedService>::NAME,
+    <TaskServiceServer<Tasks> as NamedService>::NAME,
 ];
 
 /// What the server reports of its services.

@@ -1,12 +1,17 @@
 //! Which error becomes which status: the one place that decides.
 
+use std::time::Duration;
+
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::{ModelVersionId, TaskName};
 use crate::pb::WireError;
-use crate::serving;
+use crate::{serving, store};
+
+/// How long to wait before a call is sent again that the database was not there for.
+const DATABASE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl From<WireError> for Status {
     fn from(error: WireError) -> Self {
@@ -44,6 +49,35 @@ impl From<serving::Error> for Status {
     }
 }
 
+impl From<store::Error> for Status {
+    fn from(error: store::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            store::Error::Unavailable(source) => {
+                tracing::warn!(error = &*source as &dyn std::error::Error, "database is not reachable");
+                unavailable(message)
+            }
+            store::Error::UnknownTask(task) => not_found("task", task.as_str()),
+            store::Error::Archived(task) => {
+                precondition("TASK_TAKES_OBSERVATIONS", &format!("tasks/{task}"), message)
+            }
+        }
+    }
+}
+
+/// The same call may succeed a little later.
+pub(in crate::grpc) fn unavailable(message: String) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(DATABASE_RETRY_DELAY));
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// There is such a thing, and another one.
+pub(in crate::grpc) fn already_exists(kind: &str, name: &str) -> Status {
+    let message = format!("another {kind} is called \"{name:.80}\"");
+    let details = ErrorDetails::with_resource_info(kind, format!("{name:.80}"), "", &message);
+    Status::with_error_details(Code::AlreadyExists, message, details)
+}
+
 /// There is no such thing.
 pub(in crate::grpc) fn not_found(kind: &str, name: &str) -> Status {
     let message = format!("{kind} \"{name:.80}\" is not known here");
@@ -52,9 +86,16 @@ pub(in crate::grpc) fn not_found(kind: &str, name: &str) -> Status {
 }
 
 /// The status of one item of a call.
-pub(in crate::grpc) fn of_item(error: WireError) -> tonic_types::pb::Status {
-    let status = Status::from(error);
+pub(in crate::grpc) fn of_item(error: impl Into<Status>) -> tonic_types::pb::Status {
+    let status = error.into();
     tonic_types::pb::Status::decode(status.details()).expect("details are an encoded status")
+}
+
+/// The same status, of an item that is wrong in `field`. Only for one with details.
+pub(in crate::grpc) fn at_field(status: &Status, field: &str) -> Status {
+    let mut details = status.get_error_details();
+    details.add_bad_request_violation(field, status.message());
+    Status::with_error_details(status.code(), format!("{field}: {}", status.message()), details)
 }
 
 fn precondition(kind: &str, subject: &str, message: String) -> Status {

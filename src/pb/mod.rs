@@ -14,11 +14,18 @@ mod error;
 mod generated {
     tonic::include_proto!("tagates.v1");
 }
+
+mod policy;
 mod prediction;
+mod recording;
+mod retraction;
 mod search_space;
+mod task;
+mod time;
 
 pub use error::WireError;
 pub use generated::*;
+pub use policy::PolicyChange;
 pub use prediction::Outcome;
 
 /// The descriptors of every file of ours and of all they import, for reflection.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use candle_core::Device;
-use tagates::grpc::{self, DeadlineLayer, Health};
+use tagates::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tagates::pb::{Architecture, PredictRequest};
 use tagates::serving;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
@@ -45,7 +46,9 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     let (task, checkpoint) = config.served().expect("the shipped checkpoint");
     let (handle, worker) = serving::start(&config.serving).expect("a model thread");
     handle.swap(serving::load(task, &checkpoint, &Device::Cpu).expect("a model"));
-    let routes = grpc::routes(&config.grpc, handle, &Health::starting().await).expect("descriptors");
+    let store = StoreAccess::new(watch::channel(None).1);
+    let health = Health::starting().await;
+    let routes = grpc::routes(&config.grpc, handle, &store, &health).expect("descriptors");
     let service = ServiceBuilder::new().layer(DeadlineLayer).service(routes);
     let mut request = Request::new(PredictRequest { architectures: sample(1), ..Default::default() });
     request.set_timeout(Duration::from_nanos(1));

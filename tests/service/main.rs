@@ -3,9 +3,11 @@
 mod app;
 mod checkpoints;
 mod command_line;
+mod import;
 mod limits;
 mod predict;
 mod protocol;
+mod recorder;
 mod refusals;
 mod search_spaces;
 mod shutdown;

@@ -1,12 +1,11 @@
 //! A server that is asked.
 
 use anyhow::{Context, bail};
-use tokio::runtime::{self, Runtime};
-use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::cli::lines::Line;
 use crate::cli::predict::{Predictor, Scores};
+use crate::cli::server::Connection;
 use crate::pb::predictor_service_client::PredictorServiceClient;
 use crate::pb::{self, WireError};
 
@@ -15,7 +14,7 @@ const N_LINES: usize = 512;
 
 /// A connection.
 pub(super) struct Remote {
-    runtime: Runtime,
+    connection: Connection,
     client: PredictorServiceClient<Channel>,
     task: String,
     /// Empty until the first reply: the scores of one run all come from one version.
@@ -29,17 +28,9 @@ impl Remote {
     /// # Errors
     /// When it is no URL or no server answers there.
     pub fn connect(url: &str, task: Option<String>, anytime: bool) -> anyhow::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("could not start the runtime")?;
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint =
-            Endpoint::from_shared(url.clone()).with_context(|| format!("{url:?} is no URL (--server)"))?;
-        let channel =
-            runtime.block_on(endpoint.connect()).with_context(|| format!("could not connect to {url}"))?;
-        let client = PredictorServiceClient::new(channel);
-        Ok(Self { runtime, client, task: task.unwrap_or_default(), model_version: String::new(), anytime })
+        let connection = Connection::open(url)?;
+        let client = PredictorServiceClient::new(connection.channel());
+        Ok(Self { connection, client, task: task.unwrap_or_default(), model_version: String::new(), anytime })
     }
 }
 
@@ -55,13 +46,12 @@ impl Predictor for Remote {
         let architectures = lines.iter().map(|line| pb::Architecture::from_text(&line.text)).collect();
         let scores = if self.anytime {
             let request = pb::PredictAnytimeRequest { task, model_version, architectures };
-            let reply =
-                self.runtime.block_on(self.client.predict_anytime(request)).map_err(Refusal)?.into_inner();
+            let reply = self.connection.call(self.client.predict_anytime(request))?;
             let outcomes = reply.results.into_iter().map(pb::PredictAnytimeResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         } else {
             let request = pb::PredictRequest { task, model_version, architectures };
-            let reply = self.runtime.block_on(self.client.predict(request)).map_err(Refusal)?.into_inner();
+            let reply = self.connection.call(self.client.predict(request))?;
             let outcomes = reply.results.into_iter().map(pb::PredictResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         }
@@ -73,11 +63,6 @@ impl Predictor for Remote {
         Ok(scores)
     }
 }
-
-/// What a call as a whole was refused with.
-#[derive(Debug, thiserror::Error)]
-#[error("server answered {:?}: {}", .0.code(), .0.message())]
-struct Refusal(Status);
 
 impl Scores {
     /// What a reply says.

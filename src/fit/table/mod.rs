@@ -1,11 +1,16 @@
 //! Rows of CSV and JSON Lines files, read one at a time.
 
+mod selection;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub use selection::Selection;
 
 /// One row and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +71,16 @@ pub enum TableError {
         /// What is there.
         known: Vec<String>,
     },
+    /// Two fields of which only one can be true.
+    #[error("line {line}: both {first} and {second} are given")]
+    Contradiction {
+        /// Line in the file.
+        line: u64,
+        /// One column.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// A field that is no number.
     #[error("line {line}: {column} is {found}, not a number")]
     NotANumber {
@@ -88,20 +103,51 @@ pub enum TableError {
     },
 }
 
+impl TableError {
+    /// Whether nothing can be read after it. Another error is of one row alone.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Format { .. } => true,
+            Self::Read { source, .. } => source.kind() != io::ErrorKind::InvalidData,
+            Self::Csv { source, .. } => matches!(source.kind(), csv::ErrorKind::Io(_)),
+            Self::Json { .. }
+            | Self::NoColumn { .. }
+            | Self::Contradiction { .. }
+            | Self::NotANumber { .. }
+            | Self::NotRows { .. } => false,
+        }
+    }
+}
+
+/// The rows of a table, one at a time; each can be an error of its own.
+pub type Rows = Box<dyn Iterator<Item = Result<Row, TableError>>>;
+
 /// The rows of `path`, by its ending: `.csv` (with a header), or `.jsonl`, `.ndjson`.
 ///
 /// # Errors
-/// When the file cannot be opened or has another ending; each row can be an error of its own.
-pub fn rows(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Row, TableError>>>, TableError> {
+/// When the file cannot be opened or has another ending.
+pub fn rows(path: &Path) -> Result<Rows, TableError> {
+    rows_through(path, |file| file)
+}
+
+/// As [`rows`], read through what `wrap` makes of the file.
+///
+/// # Errors
+/// As [`rows`].
+pub fn rows_through<R: Read + 'static>(
+    path: &Path,
+    wrap: impl FnOnce(File) -> R,
+) -> Result<Rows, TableError> {
     let open = || File::open(path).map_err(|source| TableError::Open { path: path.to_owned(), source });
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("csv") => Ok(Box::new(csv_rows(open()?)?)),
-        Some("jsonl" | "ndjson") => Ok(Box::new(json_rows(open()?))),
+        Some("csv") => Ok(Box::new(csv_rows(wrap(open()?))?)),
+        Some("jsonl" | "ndjson") => Ok(Box::new(json_rows(wrap(open()?)))),
         _ => Err(TableError::Format { path: path.to_owned() }),
     }
 }
 
-fn csv_rows(file: File) -> Result<impl Iterator<Item = Result<Row, TableError>>, TableError> {
+fn csv_rows(file: impl Read) -> Result<impl Iterator<Item = Result<Row, TableError>>, TableError> {
     let mut reader = csv::Reader::from_reader(file);
     let header = reader.headers().map_err(|source| TableError::Csv { line: 1, source })?.clone();
     Ok(reader.into_records().map(move |record| {
@@ -116,7 +162,7 @@ fn csv_rows(file: File) -> Result<impl Iterator<Item = Result<Row, TableError>>,
     }))
 }
 
-fn json_rows(file: File) -> impl Iterator<Item = Result<Row, TableError>> {
+fn json_rows(file: impl Read) -> impl Iterator<Item = Result<Row, TableError>> {
     BufReader::new(file).lines().zip(1..).filter_map(|(text, line)| {
         let row = |text: String| match serde_json::from_str(&text) {
             Ok(fields) => Ok(Row { line, fields }),
@@ -131,6 +177,16 @@ fn json_rows(file: File) -> impl Iterator<Item = Result<Row, TableError>> {
 }
 
 impl Row {
+    /// Whether something stands in this column: not where it is missing, empty or null.
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        match self.fields.get(column) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.trim().is_empty(),
+            Some(_) => true,
+        }
+    }
+
     fn field(&self, column: &str) -> Result<&Value, TableError> {
         self.fields.get(column).ok_or_else(|| TableError::NoColumn {
             line: self.line,
@@ -162,11 +218,23 @@ impl Row {
             Value::String(text) => text.trim().parse().ok(),
             other => other.as_f64(),
         };
-        number.filter(|number: &f64| number.is_finite()).map(Some).ok_or_else(|| TableError::NotANumber {
-            line: self.line,
-            column: column.to_owned(),
-            found: field.to_string(),
-        })
+        number
+            .filter(|number: &f64| number.is_finite())
+            .map(Some)
+            .ok_or_else(|| self.not_a_number(column, field))
+    }
+
+    /// The field as a whole number, `None` where it is missing, empty or null.
+    ///
+    /// # Errors
+    /// When it holds something else, or a number that `T` cannot hold.
+    pub fn integer<T: FromStr>(&self, column: &str) -> Result<Option<T>, TableError> {
+        if !self.has(column) {
+            return Ok(None);
+        }
+        let field = self.field(column)?;
+        let integer = self.text(column)?.trim().parse();
+        integer.map(Some).map_err(|_| self.not_a_number(column, field))
     }
 
     /// The field as rows of numbers, in JSON, also where it is text; `None` where it is empty or null.
@@ -183,51 +251,9 @@ impl Row {
         let not_rows = |source| TableError::NotRows { line: self.line, column: column.to_owned(), source };
         rows.map(Some).map_err(not_rows)
     }
-}
 
-/// Which rows of a table are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// `(column, text)` that a row must have, all of them.
-    pub conditions: Vec<(String, String)>,
-    /// How many of the rows that meet the conditions are passed over first.
-    pub skip: usize,
-    /// How many rows are taken then, going on from the first one where the table ends, and each row once
-    /// at most; all that are left where `None`.
-    pub first: Option<usize>,
-}
-
-impl Selection {
-    /// Picks from the rows of a table.
-    ///
-    /// # Errors
-    /// When a row is an error or lacks a column of a condition.
-    pub fn pick(&self, rows: impl Iterator<Item = Result<Row, TableError>>) -> Result<Vec<Row>, TableError> {
-        let mut matching = Vec::new();
-        for row in rows {
-            let row = row?;
-            if self.matches(&row)? {
-                matching.push(row);
-            }
-        }
-        match self.first {
-            Some(first) => {
-                let skip = self.skip.checked_rem(matching.len()).unwrap_or(0);
-                matching.rotate_left(skip);
-                matching.truncate(first);
-            }
-            None => drop(matching.drain(..self.skip.min(matching.len()))),
-        }
-        Ok(matching)
-    }
-
-    fn matches(&self, row: &Row) -> Result<bool, TableError> {
-        for (column, text) in &self.conditions {
-            if row.text(column)? != *text {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn not_a_number(&self, column: &str, found: &Value) -> TableError {
+        TableError::NotANumber { line: self.line, column: column.to_owned(), found: found.to_string() }
     }
 }
 
@@ -285,19 +311,23 @@ mod tests {
     }
 
     #[test]
-    fn selections_go_round() {
-        let text = "arch,split\na,train\nb,test\nc,train\nd,train\n";
-        let pick = |skip, first| {
-            let conditions = vec![("split".to_owned(), "train".to_owned())];
-            let rows = table(".csv", text).expect("a table").into_iter().map(Ok);
-            let picked = Selection { conditions, skip, first }.pick(rows).expect("rows");
-            picked.iter().map(|row| row.text("arch").expect("there")).collect::<String>()
-        };
-        assert_eq!(pick(0, None), "acd");
-        assert_eq!(pick(0, Some(2)), "ac");
-        assert_eq!(pick(2, Some(2)), "da");
-        assert_eq!(pick(4, Some(9)), "cda");
-        assert_eq!(pick(1, None), "cd");
-        assert_eq!(pick(9, None), "");
+    fn numbers_are_read_exactly_and_whole_ones_as_they_are() {
+        let text = "{\"acc\":0.1370567473,\"seed\":9007199254740993,\"none\":null,\"half\":0.5}\n";
+        let row = table(".jsonl", text).expect("a table").remove(0);
+        assert_eq!(row.number("acc").expect("there"), Some(0.137_056_747_3));
+        assert_eq!(row.integer("seed").expect("there"), Some(9_007_199_254_740_993_i64));
+        assert_eq!(row.integer::<i64>("none").expect("null"), None);
+        assert_eq!(row.integer::<i64>("missing").expect("missing"), None);
+        assert_eq!(row.integer::<u32>("half").unwrap_err().to_string(), "line 1: half is 0.5, not a number");
+        assert!(row.has("acc") && !row.has("none") && !row.has("missing"));
+    }
+
+    #[test]
+    fn a_bad_row_is_not_the_end() {
+        let mut file = tempfile::Builder::new().suffix(".csv").tempfile().expect("a temporary file");
+        file.write_all(b"arch,acc\na,1\nb\n\xff,1\nd,1\n").expect("room on the disk");
+        let rows: Vec<_> = rows(file.path()).expect("a table").collect();
+        assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
+        assert!(rows.iter().filter_map(|row| row.as_ref().err()).all(|error| !error.is_final()));
     }
 }

@@ -1,0 +1,162 @@
+//! What a row of a table says.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use crate::cli::import::Args;
+use crate::domain::Budget;
+use crate::fit::Target;
+use crate::fit::table::{Row, TableError};
+use crate::pb::{self, observation::Outcome};
+
+/// Where in the table an observation stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub line: u64,
+    /// The column of its value, where a row has several.
+    pub column: Option<Arc<str>>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        self.column.as_ref().map_or(Ok(()), |column| write!(f, ", {column}"))
+    }
+}
+
+/// One observation of a row, or why it is none.
+pub(super) type Found = (Place, Result<pb::Observation, TableError>);
+
+/// Which columns say what.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    task: String,
+    architecture: String,
+    seed: Option<i64>,
+    source: Option<String>,
+    values: Values,
+}
+
+#[derive(Clone, Debug)]
+enum Values {
+    /// A row is one observation, as `tagates export` prints it.
+    Record,
+    /// A row has an observation in each of these columns.
+    Columns(Vec<ValueColumn>),
+}
+
+#[derive(Clone, Debug)]
+struct ValueColumn {
+    name: Arc<str>,
+    /// `None` where the task has only one.
+    budget: Option<u32>,
+}
+
+impl Layout {
+    /// The layout that the flags say.
+    ///
+    /// # Errors
+    /// When a column's budget is not known, or none of the task.
+    pub fn new(args: &Args, task: &pb::Task) -> anyhow::Result<Self> {
+        let columns = if args.budgets.is_empty() { args.target.as_slice() } else { &args.budgets };
+        let values = match columns {
+            [] if args.budget.is_some() => bail!("name the column of the values (--target)"),
+            [] => Values::Record,
+            columns => Values::Columns(
+                columns
+                    .iter()
+                    .map(|column| ValueColumn::new(column, args.budget, task))
+                    .collect::<Result<_, _>>()?,
+            ),
+        };
+        let architecture = match &values {
+            Values::Record => "architecture",
+            Values::Columns(_) => "arch",
+        };
+        Ok(Self {
+            task: task.name.clone(),
+            architecture: args.arch_column.clone().unwrap_or_else(|| architecture.to_owned()),
+            seed: args.seed,
+            source: args.source.clone(),
+            values,
+        })
+    }
+
+    /// The observations of a row.
+    ///
+    /// # Errors
+    /// When the row has no architecture, and so no observation at all.
+    pub fn read(&self, row: &Row) -> Result<Vec<Found>, TableError> {
+        let architecture = row.text(&self.architecture)?;
+        let observation = || pb::Observation {
+            task: self.task.clone(),
+            architecture: Some(pb::Architecture::from_text(architecture.clone())),
+            seed: self.seed.unwrap_or(0),
+            source: self.source.clone().unwrap_or_default(),
+            ..pb::Observation::default()
+        };
+        match &self.values {
+            // Taken back: no observation any more.
+            Values::Record if row.has("retracted_by") => Ok(Vec::new()),
+            Values::Record => {
+                let place = Place { line: row.line, column: None };
+                Ok(vec![(place, self.record(row, observation()))])
+            }
+            Values::Columns(columns) => Ok(columns
+                .iter()
+                .filter_map(|column| {
+                    let place = Place { line: row.line, column: Some(column.name.clone()) };
+                    let found = row.number(&column.name).transpose()?.map(|value| pb::Observation {
+                        budget: column.budget,
+                        outcome: Some(Outcome::Value(value)),
+                        ..observation()
+                    });
+                    Some((place, found))
+                })
+                .collect()),
+        }
+    }
+
+    fn record(&self, row: &Row, observation: pb::Observation) -> Result<pb::Observation, TableError> {
+        let text = |column| if row.has(column) { row.text(column).map(Some) } else { Ok(None) };
+        let number = |column| if row.has(column) { row.number(column) } else { Ok(None) };
+        let value = number("value")?.map(Outcome::Value);
+        let reason = text("infeasible_reason")?.map(Outcome::InfeasibleReason);
+        if let (Some(_), Some(_)) = (&value, &reason) {
+            let (first, second) = ("value", "infeasible_reason");
+            return Err(TableError::Contradiction { line: row.line, first, second });
+        }
+        let repeats: Option<u32> = row.integer("repeats")?;
+        let standard_deviation = number("standard_deviation")?;
+        Ok(pb::Observation {
+            budget: row.integer("budget")?,
+            outcome: value.or(reason),
+            seed: match self.seed {
+                Some(seed) => seed,
+                None => row.integer("seed")?.unwrap_or(0),
+            },
+            source: match &self.source {
+                Some(source) => source.clone(),
+                None => text("source")?.unwrap_or_default(),
+            },
+            repeats: repeats.map(|n| pb::Repeats { n, standard_deviation }),
+            ..observation
+        })
+    }
+}
+
+impl ValueColumn {
+    fn new(column: &str, budget: Option<u32>, task: &pb::Task) -> anyhow::Result<Self> {
+        let known: Vec<_> = task.budgets.iter().map(u32::to_string).collect();
+        let known = known.join(", ");
+        let named = budget.or_else(|| Target::of_column(column).budget.map(|Budget(epochs)| epochs));
+        let budget = match named.filter(|budget| task.budgets.contains(budget)) {
+            Some(budget) => Some(budget),
+            None if budget.is_none() && task.budgets.len() == 1 => None,
+            None => bail!("column {column:?} names no budget of task {}, which has {known}", task.name),
+        };
+        Ok(Self { name: column.into(), budget })
+    }
+}

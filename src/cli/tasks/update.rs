@@ -1,0 +1,42 @@
+//! `tagates tasks update`
+
+use prost_types::FieldMask;
+
+use crate::cli::server::ServerArgs;
+use crate::cli::tasks::policy::PolicyArgs;
+use crate::cli::tasks::print;
+use crate::pb;
+
+/// Which task, and what changes.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args([
+    "retraining",
+    "min_observations",
+    "min_new_observations",
+    "min_new_share",
+    "cool_down_s",
+    "max_staleness_s",
+    "min_holdout",
+    "max_tau_loss",
+]))]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+/// Changes what is given, leaves the rest, and prints the task.
+///
+/// # Errors
+/// When the server cannot be asked or refuses.
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let connection = args.server.connect()?;
+    let update_mask = Some(FieldMask { paths: args.policy.paths() });
+    let task =
+        pb::Task { name: args.name, retraining_policy: Some(args.policy.into()), ..pb::Task::default() };
+    let request = pb::UpdateTaskRequest { task: Some(task), update_mask };
+    print(connection.call(connection.tasks().update_task(request))?.task)
+}

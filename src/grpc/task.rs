@@ -1,0 +1,133 @@
+//! The task service.
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tonic::{Request, Response, Status};
+
+use crate::domain::{StoredTask, TaskName};
+use crate::grpc::{StoreAccess, paging, status};
+use crate::pb::task_service_server::TaskService;
+use crate::pb::{self, PolicyChange, WireError};
+use crate::store::{RequestKey, TaskInserted};
+
+/// Longest request id.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// Keeps tasks.
+#[derive(Clone, Debug)]
+pub(in crate::grpc) struct Tasks {
+    store: StoreAccess,
+}
+
+impl Tasks {
+    pub fn new(store: StoreAccess) -> Self {
+        Self { store }
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Tasks {
+    #[tracing::instrument(name = "rpc.create_task", skip_all)]
+    async fn create_task(
+        &self,
+        request: Request<pb::CreateTaskRequest>,
+    ) -> Result<Response<pb::CreateTaskResponse>, Status> {
+        let request = request.into_inner();
+        let message = request.task.unwrap_or_default();
+        let key = request_key(request.request_id, &message)?;
+        let (task, policy) = message.decode().map_err(|error| error.within("task"))?;
+        match self.store.get()?.task_insert(&task, &policy, key.as_ref()).await? {
+            TaskInserted::Created(stored) => {
+                Ok(Response::new(pb::CreateTaskResponse { task: Some((&stored).into()) }))
+            }
+            TaskInserted::NameTaken => Err(status::already_exists("task", task.name.as_str())),
+            TaskInserted::RequestReused => {
+                Err(WireError::new("request_id", "came before with another task").into())
+            }
+        }
+    }
+
+    #[tracing::instrument(name = "rpc.get_task", skip_all)]
+    async fn get_task(
+        &self,
+        request: Request<pb::GetTaskRequest>,
+    ) -> Result<Response<pb::GetTaskResponse>, Status> {
+        let name = task_name("name", &request.into_inner().name)?;
+        let stored = found(self.store.get()?.task_by_name(&name).await?, &name)?;
+        Ok(Response::new(pb::GetTaskResponse { task: Some((&stored).into()) }))
+    }
+
+    #[tracing::instrument(name = "rpc.list_tasks", skip_all)]
+    async fn list_tasks(
+        &self,
+        request: Request<pb::ListTasksRequest>,
+    ) -> Result<Response<pb::ListTasksResponse>, Status> {
+        let request = request.into_inner();
+        let page_size = paging::page_size(request.page_size)?;
+        let after = paging::task_before(&request.page_token)?;
+        let store = self.store.get()?;
+        let entries = store.tasks_page(after.as_ref(), page_size + 1, request.with_archived).await?;
+        let (tasks, next_page_token) = paging::cut(entries, page_size, |last| last.task.name.to_string());
+        let tasks = tasks.iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListTasksResponse { tasks, next_page_token }))
+    }
+
+    #[tracing::instrument(name = "rpc.update_task", skip_all)]
+    async fn update_task(
+        &self,
+        request: Request<pb::UpdateTaskRequest>,
+    ) -> Result<Response<pb::UpdateTaskResponse>, Status> {
+        let request = request.into_inner();
+        let task = request.task.unwrap_or_default();
+        let name = task_name("task.name", &task.name)?;
+        let change = PolicyChange::decode(task.retraining_policy, request.update_mask)?;
+        let store = self.store.get()?;
+        let policy = change.apply(found(store.task_by_name(&name).await?, &name)?.policy);
+        let stored = found(store.task_policy_update(&name, &policy).await?, &name)?;
+        Ok(Response::new(pb::UpdateTaskResponse { task: Some((&stored).into()) }))
+    }
+
+    #[tracing::instrument(name = "rpc.archive_task", skip_all)]
+    async fn archive_task(
+        &self,
+        request: Request<pb::ArchiveTaskRequest>,
+    ) -> Result<Response<pb::ArchiveTaskResponse>, Status> {
+        let name = task_name("name", &request.into_inner().name)?;
+        let stored = found(self.store.get()?.task_archive(&name).await?, &name)?;
+        Ok(Response::new(pb::ArchiveTaskResponse { task: Some((&stored).into()) }))
+    }
+}
+
+/// The task's name in the field of that name.
+pub(in crate::grpc) fn task_name(field: &str, name: &str) -> Result<TaskName, WireError> {
+    TaskName::new(name).map_err(|error| WireError::new(field, error))
+}
+
+fn found(task: Option<StoredTask>, name: &TaskName) -> Result<StoredTask, Status> {
+    task.ok_or_else(|| status::not_found("task", name.as_str()))
+}
+
+/// `None` where the client gives no id, and so cannot send the request again.
+fn request_key(id: String, task: &pb::Task) -> Result<Option<RequestKey>, WireError> {
+    if id.len() > MAX_REQUEST_ID_BYTES {
+        return Err(WireError::new("request_id", format!("has more than {MAX_REQUEST_ID_BYTES} bytes")));
+    }
+    let digest = || Sha256::digest(task.encode_to_vec()).into();
+    Ok((!id.is_empty()).then(|| RequestKey { id, digest: digest() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_task_has_the_same_digest_and_another_one_another() {
+        let task = |name: &str| pb::Task { name: name.to_owned(), ..pb::Task::default() };
+        let key = |task| request_key("1".into(), &task).expect("a short id").expect("an id");
+        assert_eq!(key(task("a")), key(task("a")));
+        assert_ne!(key(task("a")).digest, key(task("b")).digest);
+        assert_eq!(request_key(String::new(), &task("a")), Ok(None));
+        let error = request_key("x".repeat(129), &task("a")).expect_err("a long id");
+        assert_eq!(error.field(), "request_id");
+    }
+}
