@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::app::shipped;
-use crate::domain::{Task, TaskName};
+use crate::domain::TaskName;
 use crate::model::Checkpoint;
-use crate::{grpc, serving};
+use crate::{grpc, serving, store};
 
 /// How the server runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Config {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
-    /// Checkpoint to serve instead of the shipped one.
+    /// Checkpoint to serve for its task, whichever version is its champion.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// Task the checkpoint answers for, where it names none itself.
@@ -26,6 +26,9 @@ pub struct Config {
     /// Seconds that accepted calls may take to be answered after SIGTERM.
     #[arg(long, value_name = "S", default_value_t = 30)]
     pub drain_timeout_s: u64,
+    /// Where everything is kept.
+    #[command(flatten)]
+    pub store: store::Config,
     /// The queue in front of the model.
     #[command(flatten)]
     pub serving: serving::Config,
@@ -35,15 +38,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The task that is served, with its checkpoint.
+    /// The checkpoint that is served whatever the store says, and the task it answers for.
     ///
     /// # Errors
-    /// When the checkpoint cannot be read, or names another task than the configuration or none that is
-    /// known.
-    pub fn served(&self) -> anyhow::Result<(Task, Checkpoint)> {
-        let Some(path) = &self.checkpoint else {
-            return Ok((Task::nasbench201_cifar10(), shipped::checkpoint()?));
-        };
+    /// When it cannot be read, or names another task than the configuration or none.
+    pub fn pinned(&self) -> anyhow::Result<Option<(TaskName, Checkpoint)>> {
+        let Some(path) = &self.checkpoint else { return Ok(None) };
         let checkpoint = shipped::checkpoint_or(Some(path))?;
         let named = match (&checkpoint.header().task, &self.task) {
             (Some(own), Some(asked)) if own != asked => {
@@ -52,8 +52,6 @@ impl Config {
             (Some(name), _) | (None, Some(name)) => name,
             (None, None) => bail!("checkpoint {} names no task: say which with --task", path.display()),
         };
-        let task =
-            Task::builtin(&TaskName::new(named)?).with_context(|| format!("task {named} is not known"))?;
-        Ok((task, checkpoint))
+        Ok(Some((TaskName::new(named).context("--task")?, checkpoint)))
     }
 }

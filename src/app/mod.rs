@@ -2,6 +2,7 @@
 
 mod config;
 pub mod shipped;
+mod startup;
 pub mod telemetry;
 
 use std::net::SocketAddr;
@@ -12,7 +13,8 @@ use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::{task, time};
+use tokio::task::JoinHandle;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -21,43 +23,61 @@ use tower::util::MapRequestLayer;
 
 pub use config::Config;
 
+use crate::app::startup::{Startup, is_transient};
+use crate::background::Nudge;
 use crate::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use crate::serving::{self, Worker};
 
 /// Calls under way on one connection at most; each may hold a request message in memory.
 const MAX_CALLS_PER_CONNECTION: u32 = 256;
 
-/// A server that is ready to answer.
+/// A server that listens, and answers as soon as its database does.
 pub struct App {
     listener: TcpListener,
     local_addr: SocketAddr,
     routes: Routes,
     health: Health,
     worker: Worker,
+    following: JoinHandle<anyhow::Result<()>>,
+    stop_following: CancellationToken,
     drain_timeout: Duration,
 }
 
 impl App {
-    /// Takes the address, loads the model and lets it answer once.
+    /// Takes the address, opens the store and loads what is champion there. Where the database is not
+    /// reachable yet, the server starts all the same, and becomes ready later.
     ///
     /// # Errors
-    /// When the address is not to be had, or the checkpoint cannot be served.
+    /// When the address is not to be had, or the store or a checkpoint that was named cannot be used.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let (task, checkpoint) = config.served()?;
+        let pinned = config.pinned()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {} (--listen)", config.listen))?;
         let local_addr = listener.local_addr().context("could not ask for the local address")?;
         let health = Health::starting().await;
         let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
-        let loaded = task::spawn_blocking(move || serving::load(task, &checkpoint, &Device::Cpu));
-        handle.swap(loaded.await.context("loading died")??);
-        let store = StoreAccess::new(watch::channel(None).1);
-        let routes =
-            grpc::routes(&config.grpc, handle, &store, &health).context("could not set up reflection")?;
-        health.ready().await;
+        let (store, stored) = watch::channel(None);
+        let nudge = Nudge::default();
+        let access = StoreAccess::new(stored, nudge.clone());
+        let routes = grpc::routes(&config.grpc, handle.clone(), &access, &health)
+            .context("could not set up reflection")?;
+
+        let (health, device) = (health.clone(), Device::Cpu);
+        let startup =
+            Startup { config: config.store, pinned, handle, device, store, health: health.clone(), nudge };
+        let champions = match startup.attempt().await {
+            Ok(champions) => Some(champions),
+            Err(error) if is_transient(&error) => {
+                tracing::warn!("{error:#}: not ready until it is there");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let stop_following = CancellationToken::new();
+        let following = tokio::spawn(startup.run(champions, stop_following.clone()));
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);
-        Ok(Self { listener, local_addr, routes, health, worker, drain_timeout })
+        Ok(Self { listener, local_addr, routes, health, worker, following, stop_following, drain_timeout })
     }
 
     /// Where it listens: the port that was taken where the configuration left it open.
@@ -91,6 +111,10 @@ impl App {
                 bail!("server ended by itself");
             }
             () = self.worker.ended() => bail!("model thread ended, its log says why"),
+            ended = &mut self.following => {
+                ended.context("following the store died")??;
+                bail!("following the store ended by itself");
+            }
             () = shutdown => {}
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
@@ -102,6 +126,8 @@ impl App {
                 format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
             })?
             .context("server failed while it stopped")?;
+        self.stop_following.cancel();
+        self.following.await.context("following the store died")??;
         self.worker.stop().await.context("calls may be unanswered")?;
         tracing::info!("stopped");
         Ok(())

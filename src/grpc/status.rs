@@ -61,6 +61,12 @@ impl From<store::Error> for Status {
             store::Error::Archived(task) => {
                 precondition("TASK_TAKES_OBSERVATIONS", &format!("tasks/{task}"), message)
             }
+            store::Error::EmptyFilter => WireError::new("filter", message).into(),
+            store::Error::SnapshotAhead { .. } => Self::out_of_range(message),
+            store::Error::Database(source) | store::Error::Corrupt { source, .. } => {
+                tracing::error!(error = &*source as &dyn std::error::Error, "{message}");
+                Self::internal("the database failed, the server's log says how")
+            }
         }
     }
 }

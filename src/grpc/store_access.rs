@@ -4,6 +4,7 @@
 use tokio::sync::watch;
 use tonic::Status;
 
+use crate::background::Nudge;
 use crate::grpc::status;
 use crate::store::Store;
 
@@ -11,13 +12,19 @@ use crate::store::Store;
 #[derive(Clone, Debug)]
 pub struct StoreAccess {
     store: watch::Receiver<Option<Store>>,
+    changed: Nudge,
 }
 
 impl StoreAccess {
-    /// Hands out what `store` holds.
+    /// Hands out what `store` holds; `changed` is nudged when tasks do.
     #[must_use]
-    pub fn new(store: watch::Receiver<Option<Store>>) -> Self {
-        Self { store }
+    pub fn new(store: watch::Receiver<Option<Store>>, changed: Nudge) -> Self {
+        Self { store, changed }
+    }
+
+    /// Says that a task is new or archived.
+    pub(in crate::grpc) fn tasks_changed(&self) {
+        self.changed.nudge();
     }
 
     /// The store.
@@ -42,7 +49,7 @@ mod tests {
     #[test]
     fn without_a_store_the_client_is_told_when_to_try_again() {
         let (_sender, receiver) = watch::channel(None);
-        let status = StoreAccess::new(receiver).get().expect_err("no store");
+        let status = StoreAccess::new(receiver, Nudge::default()).get().expect_err("no store");
         assert_eq!(status.code(), Code::Unavailable);
         let delay = status.get_details_retry_info().expect("a delay").retry_delay;
         assert_eq!(delay, Some(std::time::Duration::from_secs(1)));

@@ -38,6 +38,7 @@ impl TaskService for Tasks {
         let (task, policy) = message.decode().map_err(|error| error.within("task"))?;
         match self.store.get()?.task_insert(&task, &policy, key.as_ref()).await? {
             TaskInserted::Created(stored) => {
+                self.store.tasks_changed();
                 Ok(Response::new(pb::CreateTaskResponse { task: Some((&stored).into()) }))
             }
             TaskInserted::NameTaken => Err(status::already_exists("task", task.name.as_str())),
@@ -94,6 +95,7 @@ impl TaskService for Tasks {
     ) -> Result<Response<pb::ArchiveTaskResponse>, Status> {
         let name = task_name("name", &request.into_inner().name)?;
         let stored = found(self.store.get()?.task_archive(&name).await?, &name)?;
+        self.store.tasks_changed();
         Ok(Response::new(pb::ArchiveTaskResponse { task: Some((&stored).into()) }))
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 use tracing::Span;
 
-use crate::domain::{Candidate, ModelVersionId, TaskName};
+use crate::domain::{Candidate, ModelVersionId, Task, TaskName};
 use crate::serving::catalog::Catalog;
 use crate::serving::job::{Job, Scored};
 use crate::serving::queue::Queue;
@@ -30,6 +30,17 @@ impl Handle {
     /// theirs.
     pub fn swap(&self, target: Target) {
         self.catalog.swap(target);
+    }
+
+    /// The version that answers for a task.
+    #[must_use]
+    pub fn champion(&self, task: &TaskName) -> Option<ModelVersionId> {
+        self.catalog.champion(task)
+    }
+
+    /// Exactly these tasks are known from now on. Those that were known keep their versions.
+    pub fn know(&self, tasks: Vec<Task>) {
+        self.catalog.know(tasks);
     }
 
     /// The task of that name, or the only one that is served, with the version asked for, or the

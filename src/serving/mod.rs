@@ -9,6 +9,7 @@
 
 mod answer;
 mod catalog;
+mod champions;
 mod config;
 mod error;
 mod handle;
@@ -20,6 +21,7 @@ mod worker;
 
 pub use answer::{Answer, CandidateError, Timings};
 pub use catalog::{Target, Version};
+pub use champions::Champions;
 pub use config::Config;
 pub use error::{Error, LoadError, WarmUpError};
 pub use handle::Handle;

@@ -9,6 +9,7 @@ use tagates::cli::{Cli, Command};
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tagates::pb::search_space_service_client::SearchSpaceServiceClient;
 use tagates::pb::{self, Architecture};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -19,11 +20,13 @@ pub struct TestApp {
     pub channel: Channel,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
+    _data_dir: TempDir,
 }
 
-/// The configuration `tagates serve` makes of these flags, on a free port.
-pub fn config(flags: &[&str]) -> tagates::app::Config {
-    let arguments = ["tagates", "serve", "--listen", "127.0.0.1:0"];
+/// The configuration `tagates serve` makes of these flags, on a free port, with its data in `data_dir`.
+pub fn config(data_dir: &Path, flags: &[&str]) -> tagates::app::Config {
+    let data_dir = data_dir.to_str().expect("a path in UTF-8");
+    let arguments = ["tagates", "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
     let cli = Cli::try_parse_from(arguments.iter().chain(flags)).expect("flags that parse");
     let Command::Serve(config) = cli.command else { panic!("'serve' parses as serve") };
     config
@@ -42,7 +45,8 @@ impl TestApp {
 
     /// As `tagates serve` starts with these flags.
     pub async fn spawn_with(flags: &[&str]) -> Self {
-        let app = App::build(config(flags)).await.expect("a server that starts");
+        let data_dir = tempfile::tempdir().expect("a temporary folder");
+        let app = App::build(config(data_dir.path(), flags)).await.expect("a server that starts");
         let addr = app.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run(async { drop(stopped.await) }));
@@ -51,7 +55,7 @@ impl TestApp {
             .connect()
             .await
             .expect("a connection");
-        Self { addr, channel, stop, running }
+        Self { addr, channel, stop, running, _data_dir: data_dir }
     }
 
     pub fn predictor(&self) -> PredictorServiceClient<Channel> {

@@ -155,23 +155,26 @@ fn canonicalize_names_the_line_and_the_space_that_are_wrong() {
 #[test]
 fn a_checkpoint_is_served_for_the_task_it_names_or_the_one_it_is_given() {
     let checkpoint = checkpoints::without_task();
-    let serve = |path: &Path, more: &[&str]| {
-        tagates(&[&["serve", "--listen", "127.0.0.1:0", "--checkpoint", text(path)], more].concat(), "")
-    };
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let common = ["serve", "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--checkpoint"];
+    let serve = |path: &Path, more: &[&str]| tagates(&[&common[..], &[text(path)], more].concat(), "");
     let output = serve(checkpoint.path(), &[]);
     assert!(lines(&output.stderr)[0].contains("--task"), "{output:?}");
     let output = serve(checkpoint.path(), &["--task", "nasbench999"]);
     assert!(lines(&output.stderr)[0].contains("nasbench999"), "{output:?}");
     let output = serve(checkpoints::of_one_step().path(), &["--task", "another"]);
     assert!(lines(&output.stderr)[0].contains("nasbench201-cifar10"), "{output:?}");
-    let config = config(&["--checkpoint", text(checkpoint.path()), "--task", "nasbench201-cifar10"]);
-    assert_eq!(config.served().expect("a task it is given").0.name.as_str(), "nasbench201-cifar10");
+    let flags = ["--checkpoint", text(checkpoint.path()), "--task", "nasbench201-cifar10"];
+    let pinned = config(data_dir.path(), &flags).pinned().expect("a task it is given");
+    assert_eq!(pinned.expect("a checkpoint").0.as_str(), "nasbench201-cifar10");
 }
 
 #[test]
 fn a_model_that_answers_with_no_number_is_not_served() {
     let checkpoint = checkpoints::of_no_number();
-    let output = tagates(&["serve", "--listen", "127.0.0.1:0", "--checkpoint", text(checkpoint.path())], "");
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--checkpoint"];
+    let output = tagates(&[&serve[..], &[text(checkpoint.path())]].concat(), "");
     assert_eq!(output.status.code(), Some(1));
     assert!(lines(&output.stderr)[0].ends_with("did not answer: its score is not finite"), "{output:?}");
 }

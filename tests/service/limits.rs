@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use candle_core::Device;
+use tagates::app::shipped;
+use tagates::background::Nudge;
+use tagates::domain::Task;
 use tagates::grpc::{self, DeadlineLayer, Health, StoreAccess};
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tagates::pb::{Architecture, PredictRequest};
@@ -42,11 +45,12 @@ async fn a_message_over_the_limit_is_refused_with_its_size_and_the_limit() {
 /// Past the transport: the client's own would answer first.
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_answered_as_such() {
-    let config = config(&[]);
-    let (task, checkpoint) = config.served().expect("the shipped checkpoint");
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let config = config(data_dir.path(), &[]);
+    let checkpoint = shipped::checkpoint().expect("the shipped checkpoint");
     let (handle, worker) = serving::start(&config.serving).expect("a model thread");
-    handle.swap(serving::load(task, &checkpoint, &Device::Cpu).expect("a model"));
-    let store = StoreAccess::new(watch::channel(None).1);
+    handle.swap(serving::load(Task::nasbench201_cifar10(), &checkpoint, &Device::Cpu).expect("a model"));
+    let store = StoreAccess::new(watch::channel(None).1, Nudge::default());
     let health = Health::starting().await;
     let routes = grpc::routes(&config.grpc, handle, &store, &health).expect("descriptors");
     let service = ServiceBuilder::new().layer(DeadlineLayer).service(routes);

@@ -1,6 +1,7 @@
 //! SIGTERM while calls are under way, sent to the binary itself.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +20,10 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use crate::app::{TestApp, sample};
 
 /// `tagates serve` as a process of its own, and the URL it listens at.
-fn serve() -> (Child, String) {
+fn serve(data_dir: &Path) -> (Child, String) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_tagates"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--drain-timeout-s", "60"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--drain-timeout-s", "60", "--data-dir"])
+        .arg(data_dir)
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
@@ -49,7 +51,8 @@ fn terminate(server: &Child) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_calls_are_answered_new_ones_refused_and_the_exit_code_is_zero() {
-    let (mut server, url) = serve();
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let (mut server, url) = serve(data_dir.path());
     let endpoint = Endpoint::from_shared(url).expect("a URL");
     let is_stopping = Arc::new(AtomicBool::new(false));
     let (answered, mut answers) = mpsc::unbounded_channel();
@@ -110,9 +113,11 @@ async fn a_client_that_keeps_a_stream_open_does_not_delay_the_stop() {
 
 #[test]
 fn an_address_that_is_taken_is_an_error_that_names_the_flag() {
-    let (mut server, url) = serve();
+    let data_dirs = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let (mut server, url) = serve(data_dirs[0].path());
     let mut second = Command::new(env!("CARGO_BIN_EXE_tagates"))
-        .args(["serve", "--listen", url.trim_start_matches("http://")])
+        .args(["serve", "--listen", url.trim_start_matches("http://"), "--data-dir"])
+        .arg(data_dirs[1].path())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");

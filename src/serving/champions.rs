@@ -1,0 +1,103 @@
+//! Follows the store: which tasks there are, and which version is the champion of each.
+
+use std::collections::BTreeMap;
+
+use candle_core::Device;
+use tokio::task;
+
+use crate::domain::{ModelVersionId, Task, TaskName};
+use crate::model::Checkpoint;
+use crate::serving::{Handle, LoadError, load};
+use crate::store::{self, Store};
+
+/// Entries of a page of tasks.
+const PAGE_SIZE: u32 = 500;
+
+/// Has calls answered by what the store says. The road of every start, promotion and rollback, here or at
+/// another replica.
+#[derive(Debug)]
+pub struct Champions {
+    store: Store,
+    handle: Handle,
+    device: Device,
+    /// Of these tasks, what the store says is not followed.
+    pinned: Option<TaskName>,
+    /// Champions that could not be loaded, so that each is tried and reported once.
+    refused: BTreeMap<TaskName, ModelVersionId>,
+}
+
+impl Champions {
+    /// Follows `store`, except that the version of `pinned` stays what it is.
+    #[must_use]
+    pub fn new(store: Store, handle: Handle, device: Device, pinned: Option<TaskName>) -> Self {
+        Self { store, handle, device, pinned, refused: BTreeMap::new() }
+    }
+
+    /// Makes what is served what the store says. A champion that cannot be loaded leaves its task with the
+    /// version it had, and is reported; the others do not notice.
+    ///
+    /// # Errors
+    /// When the store cannot be asked: then everything stays as far as it has come.
+    pub async fn follow(&mut self) -> Result<(), store::Error> {
+        let tasks = self.tasks().await?;
+        self.handle.know(tasks.clone());
+        for task in tasks {
+            if self.pinned.as_ref() != Some(&task.name) {
+                self.follow_task(task).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow_task(&mut self, task: Task) -> Result<(), store::Error> {
+        let Some(champion) = self.store.champion_of(&task.name).await? else { return Ok(()) };
+        if self.handle.champion(&task.name).as_ref() == Some(&champion)
+            || self.refused.get(&task.name) == Some(&champion)
+        {
+            return Ok(());
+        }
+        let checkpoint = self.store.checkpoint_of(&task.name, &champion).await;
+        if let Err(error @ store::Error::Unavailable(_)) = checkpoint {
+            return Err(error);
+        }
+        let name = task.name.clone();
+        match self.load(task, checkpoint).await {
+            Ok(()) => drop(self.refused.remove(&name)),
+            Err(error) => {
+                let error = &*error as &dyn std::error::Error;
+                tracing::error!(task = %name, version = %champion, error, "champion cannot be served");
+                self.refused.insert(name, champion);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(
+        &self,
+        task: Task,
+        checkpoint: Result<Option<Vec<u8>>, store::Error>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let bytes = checkpoint?.ok_or("its checkpoint is gone")?;
+        let device = self.device.clone();
+        let loaded = task::spawn_blocking(move || {
+            let checkpoint = Checkpoint::from_bytes(&bytes)
+                .map_err(|source| LoadError::Checkpoint { task: task.name.clone(), source })?;
+            load(task, &checkpoint, &device)
+        });
+        self.handle.swap(loaded.await??);
+        Ok(())
+    }
+
+    /// All tasks that are not archived.
+    async fn tasks(&self) -> Result<Vec<Task>, store::Error> {
+        let mut tasks: Vec<Task> = Vec::new();
+        loop {
+            let page = self.store.tasks_page(tasks.last().map(|task| &task.name), PAGE_SIZE, false).await?;
+            let is_last = page.len() < PAGE_SIZE as usize;
+            tasks.extend(page.into_iter().map(|stored| stored.task));
+            if is_last {
+                return Ok(tasks);
+            }
+        }
+    }
+}
