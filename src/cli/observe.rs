@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::Outcome;
 use crate::cli::output::Output;
-use crate::cli::server::ServerArgs;
+use crate::cli::server::{ServerArgs, without_index};
 use crate::pb::{self, record_result};
 
 /// What was measured of which architecture.
@@ -71,7 +71,7 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Outcome> {
         record_result::Outcome::Conflict(conflict) => {
             Record::Conflict { sequence: conflict.sequence, message: conflict.message }
         }
-        record_result::Outcome::Error(error) => bail!("server refused it: {}", error.message),
+        record_result::Outcome::Error(error) => bail!("server refused it: {}", without_index(&error.message)),
     };
     let mut out = Output::stdout();
     out.line(serde_json::to_string(&record)?)?;

@@ -138,6 +138,12 @@ fn retry_delay(status: &Status) -> Option<Duration> {
     }
 }
 
+/// `value: is wrong` of `observations[3].value: is wrong`, where the user knows the observation otherwise.
+pub(in crate::cli) fn without_index(message: &str) -> &str {
+    let path = message.strip_prefix("observations[").and_then(|rest| rest.split_once("]."));
+    path.map_or(message, |(_, rest)| rest)
+}
+
 #[cfg(test)]
 mod tests {
     use tonic_types::ErrorDetails;
@@ -167,5 +173,11 @@ mod tests {
         };
         Patience(Duration::ZERO).call(call).await.expect_err("no patience");
         assert_eq!(n_calls, 1);
+    }
+
+    #[test]
+    fn the_index_of_an_observation_is_left_out() {
+        assert_eq!(without_index("observations[37].value: 101 is outside"), "value: 101 is outside");
+        assert_eq!(without_index("value: [a]. b"), "value: [a]. b");
     }
 }

@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 
 use crate::cli::import::batches::{Batch, Table};
 use crate::cli::import::tally::Tally;
-use crate::cli::server::{Connection, Patience};
+use crate::cli::server::{Connection, Patience, without_index};
 use crate::pb::observation_service_client::ObservationServiceClient;
 use crate::pb::{self, record_result::Outcome};
 
@@ -89,21 +89,4 @@ async fn send_batch(
     }
     tally.rows(n_rows);
     Ok(())
-}
-
-/// `value: is wrong` of `observations[3].value: is wrong`: the user counts lines.
-fn without_index(message: &str) -> &str {
-    let path = message.strip_prefix("observations[").and_then(|rest| rest.split_once("]."));
-    path.map_or(message, |(_, rest)| rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_of_the_batch_is_not_shown() {
-        assert_eq!(without_index("observations[37].value: 101 is outside"), "value: 101 is outside");
-        assert_eq!(without_index("value: [a]. b"), "value: [a]. b");
-    }
 }
