@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{self, ChildStdin, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, thread};
@@ -117,9 +117,8 @@ impl Drop for Database {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.expect("a runtime").block_on(execute_on(server, &sql));
             });
-            if dropping.join().is_err() && !thread::panicking() {
-                panic!("the test's database could not be dropped");
-            }
+            let is_dropped = dropping.join().is_ok();
+            assert!(is_dropped || thread::panicking(), "the test's database could not be dropped");
         }
     }
 }
@@ -141,16 +140,16 @@ async fn execute_on(server: &str, sql: &str) {
 
 /// The URL of the server that this process uses.
 fn server() -> &'static str {
-    static SERVER: OnceLock<(String, Option<ChildStdin>)> = OnceLock::new();
-    let (url, _held_open) = SERVER.get_or_init(|| match env::var("DATABASE_URL") {
+    static SERVER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    let (url, _running) = SERVER.get_or_init(|| match env::var("DATABASE_URL") {
         Ok(url) => (url, None),
         Err(_) => start_server(),
     });
     url
 }
 
-/// Starts a server that lives as long as the returned end of a pipe is open: as this process, at most.
-fn start_server() -> (String, Option<ChildStdin>) {
+/// Starts a server that lives as long as its standard input is open, which is as long as this process.
+fn start_server() -> (String, Option<Child>) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/database/start-postgres.sh");
     let mut child = Command::new("sh")
         .arg(script)
@@ -161,15 +160,12 @@ fn start_server() -> (String, Option<ChildStdin>) {
         .process_group(0)
         .spawn()
         .expect("a shell");
-    let held_open = child.stdin.take();
     let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut first = String::new();
-    output.read_line(&mut first).expect("a line of text");
-    match first.trim().strip_prefix("ready ") {
-        Some(folder) => (format!("postgres://tagates@localhost/postgres?host={folder}"), held_open),
-        None => {
-            output.read_to_string(&mut first).expect("text");
-            panic!("no PostgreSQL for the tests: {first}");
-        }
-    }
+    let mut said = String::new();
+    output.read_line(&mut said).expect("a line of text");
+    let Some(folder) = said.trim().strip_prefix("ready ") else {
+        output.read_to_string(&mut said).expect("text");
+        panic!("no PostgreSQL for the tests: {said}");
+    };
+    (format!("postgres://tagates@localhost/postgres?host={folder}"), Some(child))
 }

@@ -1,8 +1,8 @@
 //! Tasks and observations to store.
 
 use tagates::domain::{
-    Budget, Goal, Holdout, Measurement, Observation, ObservationKey, Recorded, RetrainingPolicy, Sequence,
-    Source, StoredObservation, Task, TaskName, Unit,
+    Budget, Goal, Holdout, Measurement, Observation, ObservationFilter, ObservationKey, Recorded,
+    RetrainingPolicy, Sequence, Source, StoredObservation, Task, TaskName, Unit,
 };
 use tagates::space::{self, Architecture};
 use tagates::store::{Store, TaskInserted};
@@ -88,13 +88,16 @@ pub async fn insert(store: &Store, task: &Task, observations: &[Observation]) ->
 
 /// Every observation of the task, the retracted ones included.
 pub async fn all(store: &Store, task: &Task) -> Vec<StoredObservation> {
-    let page = store.observations_page(&task.name, &Default::default(), true, Sequence(0), u32::MAX).await;
+    let page =
+        store.observations_page(&task.name, &ObservationFilter::default(), true, Sequence(0), u32::MAX).await;
     page.expect("a page")
 }
 
 /// The live observations of the task.
 pub async fn live(store: &Store, task: &Task) -> Vec<StoredObservation> {
-    let page = store.observations_page(&task.name, &Default::default(), false, Sequence(0), u32::MAX).await;
+    let page = store
+        .observations_page(&task.name, &ObservationFilter::default(), false, Sequence(0), u32::MAX)
+        .await;
     page.expect("a page")
 }
 

@@ -1,5 +1,7 @@
 //! Tasks, and the requests that create them.
 
+use std::slice;
+
 use tagates::domain::{
     Budget, Goal, Holdout, ObservationFilter, RetrainingPolicy, Sequence, Task, TaskName, Unit,
 };
@@ -115,7 +117,7 @@ pub async fn an_archived_task_takes_nothing_new(database: Database) {
     let store = database.store().await;
     let task = stored_task(&store, "one").await;
     let seen = observation(&task, &architecture(), 1.0);
-    insert(&store, &task, &[seen.clone()]).await;
+    insert(&store, &task, slice::from_ref(&seen)).await;
     let filter = ObservationFilter { sequences: vec![Sequence(1)], ..Default::default() };
     let retraction = store.observations_retract(&task.name, &filter, "").await.expect("a retraction");
 
