@@ -14,12 +14,18 @@ use crate::store::OpenError;
 #[group(skip)]
 #[command(next_help_heading = "Storage")]
 pub struct Config {
-    /// PostgreSQL (13 or newer) to keep everything in, as postgres://USER:PASSWORD@HOST/NAME; without it,
-    /// an SQLite file in the data directory. A direct connection, not a transaction pooler.
-    #[arg(long, value_name = "URL", env = "TAGATES_DATABASE_URL", hide_env_values = true)]
+    /// PostgreSQL (13 or newer) to keep everything in, connected to directly, not through a transaction
+    /// pooler; without it, an SQLite file in the data directory.
+    #[arg(
+        long,
+        value_name = "postgres://USER:PASSWORD@HOST/NAME",
+        env = "TAGATES_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub database: Option<DatabaseUrl>,
-    /// Directory of the SQLite file [default: $XDG_STATE_HOME/tagates or ~/.local/state/tagates].
-    #[arg(long, value_name = "DIR", env = "TAGATES_DATA_DIR")]
+    /// Directory of the SQLite file; by default `tagates` in the XDG state directory, as
+    /// ~/.local/state/tagates.
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Whether the database's schema is brought up to date at the start.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]

@@ -47,6 +47,10 @@ pub struct RequestKey {
 
 /// What became of a task that was to be created.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per task that is created, and it is soon taken apart"
+)]
 pub enum TaskInserted {
     /// It is there now, or was made by the same request before.
     Created(StoredTask),

@@ -78,7 +78,12 @@ impl Store {
             return Err(Error::SnapshotAhead { task: task.clone(), up_to, last });
         }
         let rows = observations_up_to(reader.connection(), &known, up_to, after, limit).await?;
-        parse(rows, &known)
+        let mut snapshot = parse(rows, &known)?;
+        for observation in &mut snapshot {
+            // What took it back since is no part of how things were.
+            observation.retracted_by = None;
+        }
+        Ok(snapshot)
     }
 }
 

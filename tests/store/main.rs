@@ -1,0 +1,103 @@
+//! What the store promises, on SQLite and on PostgreSQL alike: each test of the suite runs on both.
+
+#[path = "../database/mod.rs"]
+mod database;
+mod made;
+mod migrations;
+mod model_versions;
+mod numbers;
+mod observations;
+mod only_postgres;
+mod only_sqlite;
+mod pages;
+mod retractions;
+mod tasks;
+
+/// Makes two tests of each function: it is given a new database of either kind.
+macro_rules! on_both_databases {
+    ($($module:ident { $($promise:ident,)* })*) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    crate::$module::$promise(crate::database::Database::sqlite()).await;
+                })*
+            })*
+        }
+
+        mod postgres {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    crate::$module::$promise(crate::database::Database::postgres().await).await;
+                })*
+            })*
+        }
+    };
+}
+
+on_both_databases! {
+    tasks {
+        a_task_is_read_back_as_it_was_created,
+        a_name_is_given_once,
+        tasks_are_paged_by_name,
+        a_policy_is_replaced,
+        an_archived_task_takes_nothing_new,
+        the_same_request_again_is_the_same_task,
+        a_request_with_another_body_is_refused,
+        a_request_that_was_refused_can_be_used,
+        a_request_expires,
+        the_same_request_sent_at_once_makes_one_task,
+        a_row_that_cannot_be_read_is_an_error,
+    }
+    observations {
+        an_observation_is_read_back_as_it_was_sent,
+        the_same_measurement_again_changes_nothing,
+        another_measurement_of_a_key_is_a_conflict,
+        every_part_of_the_key_tells_observations_apart,
+        duplicates_in_a_batch_meet_the_first,
+        a_batch_does_what_its_observations_do_one_by_one,
+        numbers_are_given_per_task,
+        an_unknown_task_is_named,
+        zero_is_zero_of_either_sign,
+        an_empty_batch_changes_nothing,
+        the_schema_refuses_what_no_observation_is,
+    }
+    pages {
+        pages_follow_each_other_without_gap_or_overlap,
+        each_condition_of_a_filter_holds,
+        more_numbers_than_a_statement_has_parameters_can_be_asked_for,
+        a_snapshot_never_changes,
+        a_snapshot_of_the_future_is_refused,
+    }
+    numbers {
+        writers_at_once_leave_no_gap_and_snapshots_stay,
+        a_batch_replayed_at_once_adds_nothing,
+        tasks_that_share_architectures_are_written_at_once,
+    }
+    retractions {
+        what_meets_the_filter_is_taken_back,
+        a_retraction_needs_a_condition,
+        what_was_taken_back_can_be_measured_anew,
+        undone_a_retraction_is_recorded_again,
+        undoing_twice_changes_nothing,
+        what_was_measured_anew_stays_when_a_retraction_is_undone,
+        retractions_are_paged,
+        a_retraction_of_nothing_is_listed,
+    }
+    migrations {
+        two_that_migrate_at_once_both_start,
+        migrating_again_changes_nothing,
+        a_check_names_what_is_due_and_does_nothing,
+        a_schema_one_expand_step_ahead_is_served,
+        a_schema_one_contract_step_ahead_is_refused,
+        a_migration_that_was_edited_is_refused,
+    }
+    model_versions {
+        the_shipped_checkpoint_becomes_champion_once,
+        a_champion_is_seeded_once_by_many,
+        a_checkpoint_is_stored_once_for_two_tasks,
+        bytes_that_changed_are_found,
+        a_task_has_one_champion,
+    }
+}

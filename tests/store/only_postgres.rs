@@ -1,0 +1,38 @@
+//! What only a PostgreSQL server does: it can be away.
+
+use tagates::store::{Config, Error, MigrateMode, OpenError, Store};
+
+use crate::database::Database;
+use crate::made::{architectures, insert, live, observations, stored_task};
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let url = "postgres://nobody@localhost/nothing?host=/nonexistent".parse().expect("a URL");
+    let config = Config { database: Some(url), data_dir: None, migrate: MigrateMode::Auto };
+    let error = Store::connect(&config).await.expect_err("no server");
+    assert!(matches!(error, OpenError::Store(Error::Unavailable(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_refused() {
+    let database = Database::postgres().await;
+    let mut config = database.config();
+    let url = database.flags()[1].replace("tagates_test", "no_such_database");
+    config.database = Some(url.parse().expect("a URL"));
+    let error = Store::connect(&config).await.expect_err("no database");
+    assert!(matches!(error, OpenError::Store(Error::Database(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_are_replaced() {
+    let database = Database::postgres().await;
+    let store = database.store().await;
+    let task = stored_task(&store, "one").await;
+    let sent = observations(&task, &architectures(3));
+    insert(&store, &task, &sent).await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    assert!(database.number(cut).await > 0);
+    insert(&store, &task, &sent).await;
+    assert_eq!(live(&store, &task).await.len(), 3);
+}
