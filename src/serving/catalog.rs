@@ -136,7 +136,9 @@ mod tests {
 
     fn catalog(tasks: &[&str]) -> Catalog {
         let catalog = Catalog::default();
-        tasks.iter().for_each(|task| catalog.swap(target(task, &format!("{task}-1"))));
+        for task in tasks {
+            catalog.swap(target(task, &format!("{task}-1")));
+        }
         catalog
     }
 

@@ -40,6 +40,13 @@ pub fn lines(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 
+/// The line in which a command that failed says why.
+pub fn error(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let is_error = |line: &String| line.starts_with("error: ") || line.starts_with("line ");
+    lines(&output.stderr).into_iter().find(is_error).expect("an error")
+}
+
 /// The whole space, one architecture a line.
 fn whole_space() -> Vec<String> {
     let all = space::nasbench201().enumerate().expect("a finite space");
@@ -145,11 +152,11 @@ fn canonicalize_prints_one_id_a_line_the_same_for_the_same_computation() {
 fn canonicalize_names_the_line_and_the_space_that_are_wrong() {
     let output = tagates(&["canonicalize", "--space", "nasbench201"], &format!("{POOLS}\n|conv~0|\n"));
     assert_eq!((output.status.code(), lines(&output.stdout).len()), (Some(1), 1));
-    assert!(lines(&output.stderr)[0].starts_with("error: line 2: column 2"), "{output:?}");
+    assert!(error(&output).starts_with("error: line 2: column 2"), "{output:?}");
 
     let output = tagates(&["canonicalize", "--space", "nasbench999"], "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(lines(&output.stderr)[0].contains("nasbench999"), "{output:?}");
+    assert!(error(&output).contains("nasbench999"), "{output:?}");
 }
 
 #[test]
@@ -159,11 +166,11 @@ fn a_checkpoint_is_served_for_the_task_it_names_or_the_one_it_is_given() {
     let common = ["serve", "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--checkpoint"];
     let serve = |path: &Path, more: &[&str]| tagates(&[&common[..], &[text(path)], more].concat(), "");
     let output = serve(checkpoint.path(), &[]);
-    assert!(lines(&output.stderr)[0].contains("--task"), "{output:?}");
+    assert!(error(&output).contains("--task"), "{output:?}");
     let output = serve(checkpoint.path(), &["--task", "nasbench999"]);
-    assert!(lines(&output.stderr)[0].contains("nasbench999"), "{output:?}");
+    assert!(error(&output).contains("nasbench999"), "{output:?}");
     let output = serve(checkpoints::of_one_step().path(), &["--task", "another"]);
-    assert!(lines(&output.stderr)[0].contains("nasbench201-cifar10"), "{output:?}");
+    assert!(error(&output).contains("nasbench201-cifar10"), "{output:?}");
     let flags = ["--checkpoint", text(checkpoint.path()), "--task", "nasbench201-cifar10"];
     let pinned = config(data_dir.path(), &flags).pinned().expect("a task it is given");
     assert_eq!(pinned.expect("a checkpoint").0.as_str(), "nasbench201-cifar10");
@@ -176,7 +183,7 @@ fn a_model_that_answers_with_no_number_is_not_served() {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--checkpoint"];
     let output = tagates(&[&serve[..], &[text(checkpoint.path())]].concat(), "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(lines(&output.stderr)[0].ends_with("did not answer: its score is not finite"), "{output:?}");
+    assert!(error(&output).ends_with("did not answer: its score is not finite"), "{output:?}");
 }
 
 #[test]
@@ -188,5 +195,5 @@ fn a_truncated_checkpoint_is_refused() {
     let path = text(truncated.path());
     let output = tagates(&["predict", "--checkpoint", path, POOLS], "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(lines(&output.stderr)[0].contains(path), "{output:?}");
+    assert!(error(&output).contains(path), "{output:?}");
 }

@@ -36,21 +36,13 @@ struct State {
 /// A recorder that listens, until it is killed or dropped.
 pub struct Serving {
     pub addr: SocketAddr,
-    runtime: Option<Runtime>,
+    runtime: Runtime,
 }
 
 impl Serving {
-    /// Breaks every connection, whatever is on it.
-    pub fn kill(mut self) {
-        self.runtime.take().expect("killed once").shutdown_background();
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+    /// Breaks every connection, whatever is on it, and waits until the address is free.
+    pub fn kill(self) {
+        drop(self.runtime);
     }
 }
 
@@ -75,7 +67,7 @@ impl Recorder {
             .add_service(ObservationServiceServer::new(self.clone()))
             .add_service(TaskServiceServer::new(self.clone()));
         runtime.spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        Serving { addr, runtime: Some(runtime) }
+        Serving { addr, runtime }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

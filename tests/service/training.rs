@@ -12,7 +12,7 @@ use tagates::model::{ModelConfig, SymmetryBreaking};
 use tempfile::TempDir;
 
 use crate::app::sample_texts;
-use crate::command_line::{lines, tagates, text};
+use crate::command_line::{error, lines, tagates, text};
 
 /// A folder with a table in both formats, and configurations that train in no time.
 struct Workplace {
@@ -112,12 +112,6 @@ fn small(n_epochs: usize, symmetry_breaking: SymmetryBreaking) -> FitConfig {
 
 fn assert_succeeds(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// The first line of what a failed command says.
-fn error(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    lines(&output.stderr).remove(0)
 }
 
 fn evaluate(table: &Path, more: &[&str]) -> Value {
