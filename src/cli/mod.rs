@@ -6,6 +6,7 @@ mod export;
 mod filter;
 mod import;
 mod lines;
+mod migrate;
 mod observe;
 mod output;
 mod predict;
@@ -26,6 +27,7 @@ use crate::app::{self, telemetry};
 use crate::cli::output::OutputClosed;
 use crate::domain::{Task, TaskName};
 use crate::model::Checkpoint;
+use crate::store;
 
 /// Predicts how well a neural architecture would do, without training it.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub enum Command {
     /// Print or undo what took observations back.
     #[command(subcommand)]
     Retractions(retractions::Command),
+    /// Bring the schema of the database up to date, without serving.
+    Migrate(store::Config),
 }
 
 impl Command {
@@ -86,6 +90,7 @@ impl Command {
             Self::Export(args) => export::run(args).map(|()| Outcome::Complete),
             Self::Retract(args) => retract::run(args).map(|()| Outcome::Complete),
             Self::Retractions(command) => command.run(),
+            Self::Migrate(config) => migrate::run(&config).map(|()| Outcome::Complete),
         };
         match outcome {
             Err(error) if error.is::<OutputClosed>() => Ok(Outcome::Complete),
