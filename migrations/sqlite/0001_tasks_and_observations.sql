@@ -42,15 +42,15 @@ CREATE TABLE task_requests (
 ) STRICT;
 CREATE INDEX task_requests_by_expiry ON task_requests (expires_at);
 
--- Architectures as written. Immutable. Known by the SHA-256 of the text, which fits any index.
+-- Architectures as written. Immutable.
 CREATE TABLE architectures (
     architecture_id INTEGER PRIMARY KEY,
     space TEXT NOT NULL,
     text TEXT NOT NULL,
-    text_digest BLOB NOT NULL CHECK (length(text_digest) = 32),
+    -- SHA-256 of the space, a zero byte and the text: a key that fits any index, which long texts do not.
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
     -- The class of architectures that compute the same thing. Groups rows, is no key.
-    canonical_id TEXT NOT NULL,
-    UNIQUE (text_digest, space)
+    canonical_id TEXT NOT NULL
 ) STRICT;
 
 -- Tombstones. Immutable but for undone_at, which is set once.

@@ -107,7 +107,7 @@ pub enum ObservationError {
         known: Vec<Budget>,
     },
     /// A value that the metric cannot have.
-    #[error("{value} is outside {min} to {max}, which task {task} allows{hint}")]
+    #[error("{value} is outside {min:e} to {max:e}, which task {task} allows{hint}")]
     OutOfRange {
         /// The task.
         task: TaskName,
@@ -121,7 +121,7 @@ pub enum ObservationError {
         hint: &'static str,
     },
     /// A reason that says nothing, or too much.
-    #[error("a reason has 1 to {max_bytes} bytes")]
+    #[error("a reason has 1 to {max_bytes} bytes, none of them NUL")]
     Reason {
         /// Longest reason.
         max_bytes: usize,
@@ -166,7 +166,7 @@ impl Observation {
         match &measurement {
             Measurement::Value(value) => check_range(task, *value)?,
             Measurement::Infeasible(reason) => {
-                if reason.is_empty() || reason.len() > Self::MAX_REASON_BYTES {
+                if reason.is_empty() || reason.len() > Self::MAX_REASON_BYTES || reason.contains('\0') {
                     return Err(ObservationError::Reason { max_bytes: Self::MAX_REASON_BYTES });
                 }
             }

@@ -53,7 +53,12 @@ impl<'a> Written<'a> {
 
 impl<'a> From<&'a Architecture> for Written<'a> {
     fn from(architecture: &'a Architecture) -> Self {
-        Self { architecture, digest: Sha256::digest(architecture.text()).into() }
+        let digest = Sha256::new()
+            .chain_update(&architecture.space().name)
+            .chain_update([0])
+            .chain_update(architecture.text())
+            .finalize();
+        Self { architecture, digest: digest.into() }
     }
 }
 
@@ -66,7 +71,7 @@ async fn find<'a>(
         let text_of: HashMap<&[u8], &str> =
             batch.iter().map(|written| (&written.digest[..], written.text())).collect();
         for row in architectures_by_digest(tx.connection(), batch).await? {
-            ids.extend(text_of.get(&row.text_digest[..]).map(|text| (*text, row.architecture_id)));
+            ids.extend(text_of.get(&row.digest[..]).map(|text| (*text, row.architecture_id)));
         }
     }
     Ok(())
@@ -75,24 +80,17 @@ async fn find<'a>(
 row! {
     struct ArchitectureRow {
         architecture_id: i64,
-        text_digest: Vec<u8>,
+        digest: Vec<u8>,
     }
 }
 
-/// Of one space.
 async fn architectures_by_digest(
     connection: Connection<'_>,
     batch: &[Written<'_>],
 ) -> Result<Vec<ArchitectureRow>, Error> {
-    let Some(first) = batch.first() else { return Ok(Vec::new()) };
     Ok(on!(connection, |connection| {
-        let mut query = QueryBuilder::new(
-            "SELECT architecture_id,
-                    text_digest
-             FROM architectures
-             WHERE space = ",
-        );
-        query.push_bind(first.space()).push(" AND text_digest IN (");
+        let mut query =
+            QueryBuilder::new("SELECT architecture_id, digest FROM architectures WHERE digest IN (");
         let mut digests = query.separated(", ");
         for written in batch {
             digests.push_bind(&written.digest[..]);
@@ -104,15 +102,14 @@ async fn architectures_by_digest(
 
 async fn architectures_insert(connection: Connection<'_>, batch: &[Written<'_>]) -> Result<(), Error> {
     on!(connection, |connection| {
-        let mut query =
-            QueryBuilder::new("INSERT INTO architectures (space, text, text_digest, canonical_id) ");
+        let mut query = QueryBuilder::new("INSERT INTO architectures (space, text, digest, canonical_id) ");
         query.push_values(batch, |mut row, written| {
             row.push_bind(written.space())
                 .push_bind(written.text())
                 .push_bind(&written.digest[..])
                 .push_bind(written.architecture.canonical().id.to_string());
         });
-        query.push(" ON CONFLICT (text_digest, space) DO NOTHING");
+        query.push(" ON CONFLICT (digest) DO NOTHING");
         query.build().persistent(is_reused(batch)).execute(connection).await.map(drop)
     })?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::store::backend::{Connection, is_reused, on, row, statements};
 use crate::store::error::Cause;
 use crate::store::recording::{self, Kept, NaturalKey};
 use crate::store::tasks::KnownTask;
-use crate::store::{Error, Store};
+use crate::store::{Error, Store, postgres, sqlite};
 
 impl Store {
     /// Stores observations of `task` in one transaction, each under the task's next number. Those that are
@@ -115,10 +115,12 @@ async fn observations_live(
     task: &KnownTask,
     keys: &[NaturalKey],
 ) -> Result<Vec<LiveRow>, Error> {
+    let live_of_sent = connection.choose(sqlite::LIVE_OF_SENT, postgres::LIVE_OF_SENT);
     Ok(on!(connection, |connection| {
-        let mut query = QueryBuilder::new("WITH sent (architecture_id, budget, seed, source) AS (");
+        let mut query = QueryBuilder::new("WITH sent (task_id, architecture_id, budget, seed, source) AS (");
         query.push_values(keys, |mut row, key| {
-            row.push_bind(key.architecture_id)
+            row.push_bind(task.id)
+                .push_bind(key.architecture_id)
                 .push_bind(i64::from(key.budget.0))
                 .push_bind(key.seed)
                 .push_bind(key.source.as_str());
@@ -134,16 +136,9 @@ async fn observations_live(
                    live.infeasible_reason,
                    live.n_repeats,
                    live.standard_deviation
-            FROM sent
-            JOIN observations AS live
-              ON live.architecture_id = sent.architecture_id
-             AND live.budget = sent.budget
-             AND live.seed = sent.seed
-             AND live.source = sent.source
-             AND live.retracted_by IS NULL
-             AND live.task_id = ",
+            FROM sent ",
         );
-        query.push_bind(task.id);
+        query.push(live_of_sent);
         query.build_query_as().persistent(is_reused(keys)).fetch_all(connection).await
     })?)
 }

@@ -13,29 +13,26 @@ use crate::store::recording;
 use crate::store::tasks::KnownTask;
 use crate::store::{Error, Store};
 
-/// A query of one task's observations: the columns of an [`ObservationRow`], and which.
-macro_rules! select_observations {
-    ($which:literal) => {
-        concat!(
-            "SELECT sequence,
-                    text,
-                    canonical_id,
-                    budget,
-                    seed,
-                    source,
-                    value,
-                    infeasible_reason,
-                    n_repeats,
-                    standard_deviation,
-                    recorded_at,
-                    retracted_by
-             FROM observations
-             JOIN architectures ON architectures.architecture_id = observations.architecture_id
-             WHERE task_id = ",
-            $which
-        )
-    };
-}
+/// Begins the query of a page of one task's observations; its conditions follow, then [`PAGE_END`]. The page
+/// is cut before architectures are joined to it, or the database might join the whole task first.
+const PAGE_OF_TASK: &str = "
+    SELECT sequence,
+           text,
+           canonical_id,
+           budget,
+           seed,
+           source,
+           value,
+           infeasible_reason,
+           n_repeats,
+           standard_deviation,
+           recorded_at,
+           retracted_by
+    FROM (SELECT * FROM observations WHERE task_id = ";
+
+const PAGE_END: &str = ") AS page
+    JOIN architectures ON architectures.architecture_id = page.architecture_id
+    ORDER BY sequence";
 
 impl Store {
     /// Up to `limit` observations that meet the filter, ascending by number, after the given one: live ones,
@@ -136,13 +133,13 @@ async fn observations_after(
 ) -> Result<Vec<ObservationRow>, Error> {
     let is_reused = filter.sequences.is_empty();
     Ok(on!(connection, |connection| {
-        let mut query = QueryBuilder::new(select_observations!(""));
+        let mut query = QueryBuilder::new(PAGE_OF_TASK);
         query.push_bind(task.id).push(" AND sequence > ").push_bind(after.0);
         if !with_retracted {
             query.push(" AND retracted_by IS NULL");
         }
         push_filter(&mut query, filter);
-        query.push(" ORDER BY sequence LIMIT ").push_bind(i64::from(limit));
+        query.push(" ORDER BY sequence LIMIT ").push_bind(i64::from(limit)).push(PAGE_END);
         query.build_query_as().persistent(is_reused).fetch_all(connection).await
     })?)
 }
@@ -154,22 +151,14 @@ async fn observations_up_to(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<ObservationRow>, Error> {
-    const OBSERVATIONS_UP_TO: &str = select_observations!(
-        "$1
-           AND sequence > $3
-           AND sequence <= $2
-           AND (retracted_by IS NULL OR retracted_by > $2)
-         ORDER BY sequence
-         LIMIT $4"
-    );
     Ok(on!(connection, |connection| {
-        sqlx::query_as(OBSERVATIONS_UP_TO)
-            .bind(task.id)
-            .bind(up_to.0)
-            .bind(after.0)
-            .bind(i64::from(limit))
-            .fetch_all(connection)
-            .await
+        let mut query = QueryBuilder::new(PAGE_OF_TASK);
+        query.push_bind(task.id);
+        query.push(" AND sequence > ").push_bind(after.0);
+        query.push(" AND sequence <= ").push_bind(up_to.0);
+        query.push(" AND (retracted_by IS NULL OR retracted_by > ").push_bind(up_to.0).push(")");
+        query.push(" ORDER BY sequence LIMIT ").push_bind(i64::from(limit)).push(PAGE_END);
+        query.build_query_as().fetch_all(connection).await
     })?)
 }
 

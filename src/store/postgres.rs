@@ -19,6 +19,22 @@ pub(in crate::store) const TABLE_EXISTS: &str = "SELECT to_regclass($1) IS NOT N
 /// still be written.
 pub(in crate::store) const TASK_LOCK: &str = "SELECT task_id FROM tasks WHERE name = $1 FOR NO KEY UPDATE";
 
+/// Joins keys that were sent with the live observations that have them. The limit has each looked up by
+/// itself: as long as there are no statistics of a table that was just filled, a plain join reads the task
+/// from end to end.
+pub(in crate::store) const LIVE_OF_SENT: &str = "
+    JOIN LATERAL (
+        SELECT *
+        FROM observations
+        WHERE observations.task_id = sent.task_id
+          AND observations.architecture_id = sent.architecture_id
+          AND observations.budget = sent.budget
+          AND observations.seed = sent.seed
+          AND observations.source = sent.source
+          AND observations.retracted_by IS NULL
+        LIMIT 1
+    ) AS live ON TRUE";
+
 /// The oldest major version the tests are meant for.
 const OLDEST: u32 = 13;
 const N_CONNECTIONS: u32 = 16;

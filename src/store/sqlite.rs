@@ -21,6 +21,16 @@ pub(in crate::store) const NOW: &str = "SELECT CAST(unixepoch('subsec') * 100000
 pub(in crate::store) const TABLE_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)";
 
+/// Joins keys that were sent with the live observations that have them.
+pub(in crate::store) const LIVE_OF_SENT: &str = "
+    JOIN observations AS live
+      ON live.task_id = sent.task_id
+     AND live.architecture_id = sent.architecture_id
+     AND live.budget = sent.budget
+     AND live.seed = sent.seed
+     AND live.source = sent.source
+     AND live.retracted_by IS NULL";
+
 const FILE_NAME: &str = "tagates.sqlite";
 const LOCK_NAME: &str = "tagates.lock";
 const N_READERS: u32 = 4;
