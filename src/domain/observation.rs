@@ -107,7 +107,7 @@ pub enum ObservationError {
         known: Vec<Budget>,
     },
     /// A value that the metric cannot have.
-    #[error("{value} is outside {min:e} to {max:e}, which task {task} allows{hint}")]
+    #[error("{value} is outside {min} to {max}, which task {task} allows{hint}")]
     OutOfRange {
         /// The task.
         task: TaskName,

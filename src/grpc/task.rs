@@ -111,8 +111,9 @@ fn found(task: Option<StoredTask>, name: &TaskName) -> Result<StoredTask, Status
 
 /// `None` where the client gives no id, and so cannot send the request again.
 fn request_key(id: String, task: &pb::Task) -> Result<Option<RequestKey>, WireError> {
-    if id.len() > MAX_REQUEST_ID_BYTES {
-        return Err(WireError::new("request_id", format!("has more than {MAX_REQUEST_ID_BYTES} bytes")));
+    if id.len() > MAX_REQUEST_ID_BYTES || id.contains(char::is_control) {
+        let reason = format!("has more than {MAX_REQUEST_ID_BYTES} bytes, or control characters");
+        return Err(WireError::new("request_id", reason));
     }
     let digest = || Sha256::digest(task.encode_to_vec()).into();
     Ok((!id.is_empty()).then(|| RequestKey { id, digest: digest() }))

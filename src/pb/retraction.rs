@@ -43,8 +43,11 @@ impl pb::RetractObservationsRequest {
         if filter == domain::ObservationFilter::default() {
             return Err(WireError::new("filter", "has no condition, at least one is needed"));
         }
-        if !(1..=MAX_REASON_BYTES).contains(&self.reason.len()) {
-            return Err(WireError::new("reason", format!("has not 1 to {MAX_REASON_BYTES} bytes")));
+        if !(1..=MAX_REASON_BYTES).contains(&self.reason.len()) || self.reason.contains('\0') {
+            return Err(WireError::new(
+                "reason",
+                format!("has not 1 to {MAX_REASON_BYTES} bytes without NUL"),
+            ));
         }
         Ok((filter, self.reason))
     }
