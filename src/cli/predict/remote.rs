@@ -1,16 +1,21 @@
 //! A server that is asked.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use tonic::transport::Channel;
 
 use crate::cli::lines::Line;
 use crate::cli::predict::{Predictor, Scores};
-use crate::cli::server::Connection;
+use crate::cli::server::{Connection, Patience};
 use crate::pb::predictor_service_client::PredictorServiceClient;
 use crate::pb::{self, WireError};
 
 /// Architectures in one call: few enough for a short wait, enough to keep the model busy.
 const N_LINES: usize = 512;
+
+/// How long a server may be busy, restarting or away: a long file is not given up for it.
+const PATIENCE: Patience = Patience(Duration::from_mins(1));
 
 /// A connection.
 pub(super) struct Remote {
@@ -40,18 +45,21 @@ impl Predictor for Remote {
     }
 
     /// # Errors
-    /// When the server refuses the call as a whole, or answers what this client does not understand.
+    /// When the server refuses the call as a whole, stays away for too long, or answers what this client
+    /// does not understand.
     fn score(&mut self, lines: &[Line]) -> anyhow::Result<Scores> {
         let (task, model_version) = (self.task.clone(), self.model_version.clone());
         let architectures = lines.iter().map(|line| pb::Architecture::from_text(&line.text)).collect();
         let scores = if self.anytime {
             let request = pb::PredictAnytimeRequest { task, model_version, architectures };
-            let reply = self.connection.call(self.client.predict_anytime(request))?;
+            let call = async || self.client.clone().predict_anytime(request.clone()).await;
+            let reply = self.connection.run(PATIENCE.call(call))?;
             let outcomes = reply.results.into_iter().map(pb::PredictAnytimeResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         } else {
             let request = pb::PredictRequest { task, model_version, architectures };
-            let reply = self.connection.call(self.client.predict(request))?;
+            let call = async || self.client.clone().predict(request.clone()).await;
+            let reply = self.connection.run(PATIENCE.call(call))?;
             let outcomes = reply.results.into_iter().map(pb::PredictResult::decode);
             Scores::read(reply.model_version, reply.score_kind, reply.unit, outcomes)
         }
