@@ -1,6 +1,6 @@
 //! Which tasks are served, and by which model: what a call is resolved against, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::{Budget, ModelVersionId, ScoreKind, Task, TaskName};
@@ -61,10 +61,36 @@ pub(in crate::serving) struct Catalog {
     tasks: RwLock<BTreeMap<TaskName, Entry>>,
 }
 
+/// Former champions of a task that stay loaded for calls that name them: a controller compares scores of
+/// several calls, which only mean something among those of one version.
+const N_FORMER: usize = 3;
+
 #[derive(Debug)]
 struct Entry {
     task: Arc<Task>,
     champion: Option<Arc<Version>>,
+    /// The last champions before it, the latest first.
+    former: VecDeque<Arc<Version>>,
+}
+
+impl Entry {
+    fn of(task: Task) -> Self {
+        Self { task: Arc::new(task), champion: None, former: VecDeque::new() }
+    }
+
+    fn loaded(&self, version: &ModelVersionId) -> Option<&Arc<Version>> {
+        self.champion.iter().chain(&self.former).find(|loaded| loaded.id == *version)
+    }
+
+    fn crown(&mut self, version: Arc<Version>) {
+        self.former.retain(|former| former.id != version.id);
+        if let Some(before) = self.champion.replace(version.clone())
+            && before.id != version.id
+        {
+            self.former.push_front(before);
+            self.former.truncate(N_FORMER);
+        }
+    }
 }
 
 impl Catalog {
@@ -74,21 +100,23 @@ impl Catalog {
     /// When there is no such task, no such version of it, none at all, or no name where one is needed.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
         let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
-        let Entry { task, champion } = match task {
+        let entry = match task {
             Some(task) => tasks.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?,
             None => {
                 only(&tasks).ok_or_else(|| Error::TaskNotNamed { known: tasks.keys().cloned().collect() })?
             }
         };
-        let champion = champion.as_ref().ok_or_else(|| Error::NoModel { task: task.name.clone() })?;
-        match version {
-            Some(asked) if *asked != champion.id => Err(Error::UnknownVersion {
+        let task = &entry.task;
+        let champion = entry.champion.as_ref().ok_or_else(|| Error::NoModel { task: task.name.clone() })?;
+        let version = match version {
+            Some(asked) => entry.loaded(asked).ok_or_else(|| Error::UnknownVersion {
                 task: task.name.clone(),
                 asked: asked.clone(),
                 current: champion.id.clone(),
-            }),
-            _ => Ok(Target { task: task.clone(), version: champion.clone() }),
-        }
+            })?,
+            None => champion,
+        };
+        Ok(Target { task: task.clone(), version: version.clone() })
     }
 
     /// The id of the champion that answers for a task.
@@ -97,10 +125,14 @@ impl Catalog {
         Some(tasks.get(task)?.champion.as_ref()?.id.clone())
     }
 
-    /// From now on calls for the task are answered by this version. Those under way keep theirs.
+    /// From now on calls for the task are answered by this version, unless they name another one that is
+    /// still loaded. Those under way keep theirs.
     pub fn swap(&self, target: Target) {
         let Target { task, version } = target;
-        self.write(|tasks| tasks.insert(task.name.clone(), Entry { task, champion: Some(version) }));
+        self.write(|tasks| {
+            let entry = tasks.entry(task.name.clone()).or_insert_with(|| Entry::of((*task).clone()));
+            entry.crown(version);
+        });
     }
 
     /// Exactly these tasks are known from now on. Those that were known keep their champions.
@@ -108,8 +140,8 @@ impl Catalog {
         self.write(|tasks| {
             let mut before = std::mem::take(tasks);
             for task in known {
-                let champion = before.remove(&task.name).and_then(|entry| entry.champion);
-                tasks.insert(task.name.clone(), Entry { task: Arc::new(task), champion });
+                let entry = before.remove(&task.name);
+                tasks.insert(task.name.clone(), entry.unwrap_or_else(|| Entry::of(task)));
             }
         });
     }
@@ -186,6 +218,20 @@ mod tests {
         assert_eq!(under_way.version.id.0, "a-1");
         assert_eq!(catalog.target(Some(&name("a")), None).expect("served").version.id.0, "a-2");
         assert_eq!(catalog.champion(&name("b")).expect("served").0, "b-1");
+    }
+
+    #[test]
+    fn the_last_champions_answer_calls_that_name_them() {
+        let catalog = catalog(&["a"]);
+        for version in ["a-2", "a-3", "a-4", "a-5", "a-2"] {
+            catalog.swap(target("a", version));
+        }
+        let asked = |version: &str| catalog.target(None, Some(&ModelVersionId(version.into())));
+        for loaded in ["a-2", "a-5", "a-4", "a-3"] {
+            assert_eq!(asked(loaded).expect("still loaded").version.id.0, loaded);
+        }
+        assert!(matches!(asked("a-1"), Err(Error::UnknownVersion { .. })));
+        assert_eq!(catalog.target(None, None).expect("served").version.id.0, "a-2");
     }
 
     #[test]
