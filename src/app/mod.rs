@@ -66,7 +66,7 @@ impl App {
         let (health, device) = (health.clone(), Device::Cpu);
         let startup =
             Startup { config: config.store, pinned, handle, device, store, health: health.clone(), nudge };
-        let champions = match startup.attempt().await {
+        let champions = match Box::pin(startup.attempt()).await {
             Ok(champions) => Some(champions),
             Err(error) if is_transient(&error) => {
                 tracing::warn!("{error:#}: not ready until it is there");

@@ -84,7 +84,7 @@ impl Startup {
                         tracing::warn!(error, "could not ask the database for champions, trying again");
                     }
                 }
-                None => match self.attempt().await {
+                None => match Box::pin(self.attempt()).await {
                     Ok(ready) => champions = Some(ready),
                     Err(error) if is_transient(&error) => tracing::warn!("{error:#}, trying again"),
                     Err(error) => return Err(error),

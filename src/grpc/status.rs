@@ -24,6 +24,7 @@ impl From<serving::Error> for Status {
     fn from(error: serving::Error) -> Self {
         let message = error.to_string();
         match error {
+            serving::Error::NotReady => unavailable(message),
             serving::Error::TaskNotNamed { .. } => WireError::new("task", message).into(),
             serving::Error::UnknownTask { task } => not_found("task", task.as_str()),
             serving::Error::NoModel { task } => {

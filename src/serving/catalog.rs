@@ -58,7 +58,14 @@ impl Target {
 /// The tasks that are served, each with its champion where it has one.
 #[derive(Debug, Default)]
 pub(in crate::serving) struct Catalog {
-    tasks: RwLock<BTreeMap<TaskName, Entry>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    tasks: BTreeMap<TaskName, Entry>,
+    /// Whether there are no other tasks. Until then nobody can say that there is no such task.
+    are_all: bool,
 }
 
 /// Former champions of a task that stay loaded for calls that name them: a controller compares scores of
@@ -97,13 +104,20 @@ impl Catalog {
     /// The task of that name, or the only one, with the version asked for, or its champion.
     ///
     /// # Errors
-    /// When there is no such task, no such version of it, none at all, or no name where one is needed.
+    /// When there is no such task, no such version of it, none at all, or no name where one is needed; or
+    /// when nobody has said yet which tasks there are.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
-        let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let tasks = &known.tasks;
         let entry = match task {
-            Some(task) => tasks.get(task).ok_or_else(|| Error::UnknownTask { task: task.clone() })?,
+            Some(name) => match tasks.get(name) {
+                Some(entry) => entry,
+                None if known.are_all => return Err(Error::UnknownTask { task: name.clone() }),
+                None => return Err(Error::NotReady),
+            },
+            None if !known.are_all => return Err(Error::NotReady),
             None => {
-                only(&tasks).ok_or_else(|| Error::TaskNotNamed { known: tasks.keys().cloned().collect() })?
+                only(tasks).ok_or_else(|| Error::TaskNotNamed { known: tasks.keys().cloned().collect() })?
             }
         };
         let task = &entry.task;
@@ -121,33 +135,34 @@ impl Catalog {
 
     /// The id of the champion that answers for a task.
     pub fn champion(&self, task: &TaskName) -> Option<ModelVersionId> {
-        let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
-        Some(tasks.get(task)?.champion.as_ref()?.id.clone())
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Some(known.tasks.get(task)?.champion.as_ref()?.id.clone())
     }
 
     /// From now on calls for the task are answered by this version, unless they name another one that is
     /// still loaded. Those under way keep theirs.
     pub fn swap(&self, target: Target) {
         let Target { task, version } = target;
-        self.write(|tasks| {
-            let entry = tasks.entry(task.name.clone()).or_insert_with(|| Entry::of((*task).clone()));
+        self.write(|known| {
+            let entry = known.tasks.entry(task.name.clone()).or_insert_with(|| Entry::of((*task).clone()));
             entry.crown(version);
         });
     }
 
     /// Exactly these tasks are known from now on. Those that were known keep their champions.
-    pub fn know(&self, known: Vec<Task>) {
-        self.write(|tasks| {
-            let mut before = std::mem::take(tasks);
-            for task in known {
+    pub fn know(&self, tasks: Vec<Task>) {
+        self.write(|known| {
+            let mut before = std::mem::take(&mut known.tasks);
+            for task in tasks {
                 let entry = before.remove(&task.name);
-                tasks.insert(task.name.clone(), entry.unwrap_or_else(|| Entry::of(task)));
+                known.tasks.insert(task.name.clone(), entry.unwrap_or_else(|| Entry::of(task)));
             }
+            known.are_all = true;
         });
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut BTreeMap<TaskName, Entry>) -> T) -> T {
-        change(&mut self.tasks.write().unwrap_or_else(PoisonError::into_inner))
+    fn write<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -161,9 +176,8 @@ mod tests {
     use super::*;
 
     fn target(task: &str, version: &str) -> Target {
-        let task = Task { name: TaskName::new(task).expect("a task name"), ..Task::nasbench201_cifar10() };
         let version = Version::new(ModelVersionId(version.into()), Model::sample());
-        Target { task: Arc::new(task), version: Arc::new(version) }
+        Target { task: Arc::new(self::task(task)), version: Arc::new(version) }
     }
 
     fn catalog(tasks: &[&str]) -> Catalog {
@@ -171,7 +185,12 @@ mod tests {
         for task in tasks {
             catalog.swap(target(task, &format!("{task}-1")));
         }
+        catalog.know(tasks.iter().map(|name| task(name)).collect());
         catalog
+    }
+
+    fn task(task: &str) -> Task {
+        Task { name: name(task), ..Task::nasbench201_cifar10() }
     }
 
     fn name(task: &str) -> TaskName {
@@ -206,6 +225,18 @@ mod tests {
     }
 
     #[test]
+    fn until_all_tasks_are_known_nobody_says_that_there_is_none() {
+        let catalog = Catalog::default();
+        assert!(matches!(catalog.target(None, None), Err(Error::NotReady)));
+        assert!(matches!(catalog.target(Some(&name("b")), None), Err(Error::NotReady)));
+        catalog.swap(target("a", "a-1"));
+        assert!(matches!(catalog.target(None, None), Err(Error::NotReady)), "there may be others");
+        assert!(catalog.target(Some(&name("a")), None).is_ok());
+        catalog.know(Vec::new());
+        assert!(matches!(catalog.target(None, None), Err(Error::TaskNotNamed { .. })));
+    }
+
+    #[test]
     fn a_single_score_is_no_anytime_model() {
         assert!(matches!(target("a", "1").require_steps(), Err(Error::NoSteps { .. })));
     }
@@ -237,7 +268,6 @@ mod tests {
     #[test]
     fn a_task_without_champion_is_known_but_has_no_model() {
         let catalog = catalog(&["a", "b"]);
-        let task = |task| Task { name: name(task), ..Task::nasbench201_cifar10() };
         catalog.know(vec![task("a"), task("new")]);
         assert_eq!(catalog.champion(&name("a")).expect("kept").0, "a-1");
         assert!(matches!(catalog.target(Some(&name("new")), None), Err(Error::NoModel { .. })));

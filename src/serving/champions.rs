@@ -40,16 +40,17 @@ impl Champions {
     /// When the store cannot be asked: then everything stays as far as it has come.
     pub async fn follow(&mut self) -> Result<(), store::Error> {
         let tasks = self.tasks().await?;
-        self.handle.know(tasks.clone());
-        for task in tasks {
+        for task in &tasks {
             if self.pinned.as_ref() != Some(&task.name) {
                 self.follow_task(task).await?;
             }
         }
+        // Last: a task that has a champion is at no time known without one.
+        self.handle.know(tasks);
         Ok(())
     }
 
-    async fn follow_task(&mut self, task: Task) -> Result<(), store::Error> {
+    async fn follow_task(&mut self, task: &Task) -> Result<(), store::Error> {
         let Some(champion) = self.store.champion_of(&task.name).await? else { return Ok(()) };
         if self.handle.champion(&task.name).as_ref() == Some(&champion)
             || self.refused.get(&task.name) == Some(&champion)
@@ -60,13 +61,12 @@ impl Champions {
         if let Err(error @ store::Error::Unavailable(_)) = checkpoint {
             return Err(error);
         }
-        let name = task.name.clone();
-        match self.load(task, checkpoint).await {
-            Ok(()) => drop(self.refused.remove(&name)),
+        match self.load(task.clone(), checkpoint).await {
+            Ok(()) => drop(self.refused.remove(&task.name)),
             Err(error) => {
                 let error = &*error as &dyn std::error::Error;
-                tracing::error!(task = %name, version = %champion, error, "champion cannot be served");
-                self.refused.insert(name, champion);
+                tracing::error!(task = %task.name, version = %champion, error, "champion cannot be served");
+                self.refused.insert(task.name.clone(), champion);
             }
         }
         Ok(())

@@ -9,6 +9,9 @@ use crate::model;
 /// Why candidates were not scored.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
+    /// Which tasks there are is not known yet.
+    #[error("no task is served yet: the database was not reachable so far")]
+    NotReady,
     /// No task was named, and there is not exactly one.
     #[error("name a task: {} are served ({})", .known.len(), names(.known))]
     TaskNotNamed {

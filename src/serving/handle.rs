@@ -47,7 +47,8 @@ impl Handle {
     /// champion.
     ///
     /// # Errors
-    /// When there is no such task, no such version of it, none at all, or no name where one is needed.
+    /// When there is no such task, no such version of it, none at all, or no name where one is needed; or
+    /// when nobody has said yet which tasks there are.
     pub fn target(&self, task: Option<&TaskName>, version: Option<&ModelVersionId>) -> Result<Target, Error> {
         self.catalog.target(task, version)
     }

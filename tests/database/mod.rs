@@ -3,18 +3,19 @@
 //! PostgreSQL is the one `DATABASE_URL` names. Where it is unset, each process of tests runs a server of
 //! its own; where that cannot be, tests fail and say what to install.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{self, Child, Command, Stdio};
+mod postgres;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, thread};
+use std::{env, process, thread};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tagates::store::{Config, MigrateMode, Store};
 use tempfile::TempDir;
+
+pub use postgres::Postgres;
 
 /// A database that nobody else uses, without any tables at first.
 pub struct Database {
@@ -140,32 +141,13 @@ async fn execute_on(server: &str, sql: &str) {
 
 /// The URL of the server that this process uses.
 fn server() -> &'static str {
-    static SERVER: OnceLock<(String, Option<Child>)> = OnceLock::new();
-    let (url, _running) = SERVER.get_or_init(|| match env::var("DATABASE_URL") {
-        Ok(url) => (url, None),
-        Err(_) => start_server(),
+    static SERVER: OnceLock<(String, Option<Postgres>)> = OnceLock::new();
+    let (url, _running) = SERVER.get_or_init(|| {
+        if let Ok(url) = env::var("DATABASE_URL") {
+            return (url, None);
+        }
+        let server = Postgres::start(&[]);
+        (server.url("postgres"), Some(server))
     });
     url
-}
-
-/// Starts a server that lives as long as its standard input is open, which is as long as this process.
-fn start_server() -> (String, Option<Child>) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/database/start-postgres.sh");
-    let mut child = Command::new("sh")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Signals to the tests, as by Ctrl-C, must not end the script before it has cleaned up.
-        .process_group(0)
-        .spawn()
-        .expect("a shell");
-    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut said = String::new();
-    output.read_line(&mut said).expect("a line of text");
-    let Some(folder) = said.trim().strip_prefix("ready ") else {
-        output.read_to_string(&mut said).expect("text");
-        panic!("no PostgreSQL for the tests: {said}");
-    };
-    (format!("postgres://tagates@localhost/postgres?host={folder}"), Some(child))
 }

@@ -1,6 +1,11 @@
 # Runs a PostgreSQL of its own for as long as somebody holds this script's standard input open, then stops
 # it and removes all of it. Says "ready FOLDER", the folder of its socket, or why it could not start.
 #
+#   start-postgres.sh [SETTING=VALUE..]
+#
+# Lines of standard input are commands, each answered by a line: "stop fast" or "stop immediate", which is
+# how it would crash, and "start".
+#
 # Whatever becomes of the tests, a panic or a kill -9, the system closes what they held open.
 cd /
 newest=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
@@ -21,17 +26,27 @@ finish() {
 trap finish EXIT
 trap '' HUP INT TERM
 
-# What is tested is not whether a disk keeps its word, so nothing waits for one.
 if ! output=$($as initdb --pgdata="$folder/data" --username=tagates --auth=trust --encoding=UTF8 --no-locale \
     --no-sync 2>&1); then
     echo "$output"
     exit 1
 fi
+# What is tested is not whether a disk keeps its word, so by default nothing waits for one.
 settings="-c listen_addresses='' -c unix_socket_directories='$folder' -c fsync=off -c max_connections=200"
-if ! $as pg_ctl --pgdata="$folder/data" --log="$folder/log" --wait --silent --options="$settings" start \
-    </dev/null; then
+for setting in "$@"; do
+    settings="$settings -c $setting"
+done
+start() {
+    $as pg_ctl --pgdata="$folder/data" --log="$folder/log" --wait --silent --options="$settings" start </dev/null
+}
+if ! start; then
     cat "$folder/log"
     exit 1
 fi
 echo "ready $folder"
-cat >/dev/null
+while read -r command argument; do
+    case $command in
+    stop) $as pg_ctl --pgdata="$folder/data" --wait --silent --mode="$argument" stop && echo stopped ;;
+    start) start && echo started ;;
+    esac
+done

@@ -20,7 +20,8 @@ pub struct TestApp {
     pub channel: Channel,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
-    _data_dir: TempDir,
+    /// Where it is the server's own.
+    _data_dir: Option<TempDir>,
 }
 
 /// The configuration `tagates serve` makes of these flags, on a free port, with its data in `data_dir`.
@@ -46,7 +47,13 @@ impl TestApp {
     /// As `tagates serve` starts with these flags.
     pub async fn spawn_with(flags: &[&str]) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary folder");
-        let app = App::build(config(data_dir.path(), flags)).await.expect("a server that starts");
+        let app = Self::spawn_in(data_dir.path(), flags).await;
+        Self { _data_dir: Some(data_dir), ..app }
+    }
+
+    /// As it starts with these flags and its data in `data_dir`.
+    pub async fn spawn_in(data_dir: &Path, flags: &[&str]) -> Self {
+        let app = App::build(config(data_dir, flags)).await.expect("a server that starts");
         let addr = app.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run(async { drop(stopped.await) }));
@@ -55,7 +62,7 @@ impl TestApp {
             .connect()
             .await
             .expect("a connection");
-        Self { addr, channel, stop, running, _data_dir: data_dir }
+        Self { addr, channel, stop, running, _data_dir: None }
     }
 
     pub fn predictor(&self) -> PredictorServiceClient<Channel> {

@@ -54,7 +54,8 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     let health = Health::starting().await;
     let routes = grpc::routes(&config.grpc, handle, &store, &health).expect("descriptors");
     let service = ServiceBuilder::new().layer(DeadlineLayer).service(routes);
-    let mut request = Request::new(PredictRequest { architectures: sample(1), ..Default::default() });
+    let task = "nasbench201-cifar10".to_owned();
+    let mut request = Request::new(PredictRequest { task, architectures: sample(1), ..Default::default() });
     request.set_timeout(Duration::from_nanos(1));
     let status = PredictorServiceClient::new(service).predict(request).await.expect_err("too late");
     assert_eq!(status.code(), Code::DeadlineExceeded);

@@ -3,6 +3,10 @@
 mod app;
 mod checkpoints;
 mod command_line;
+#[path = "../database/mod.rs"]
+#[expect(dead_code, reason = "the suite of the store needs more of it")]
+mod database;
+mod databases;
 mod import;
 mod limits;
 mod observations;

@@ -11,9 +11,9 @@ use tonic_types::{RpcStatusExt, StatusExt};
 use crate::app::{TestApp, sample};
 use crate::tasks;
 
-const TASK: &str = "nasbench201-cifar10";
+pub const TASK: &str = "nasbench201-cifar10";
 
-fn service(app: &TestApp) -> ObservationServiceClient<Channel> {
+pub fn service(app: &TestApp) -> ObservationServiceClient<Channel> {
     ObservationServiceClient::new(app.channel.clone())
 }
 
@@ -28,19 +28,23 @@ fn observation(architecture: &Architecture, value: f64) -> pb::Observation {
 }
 
 /// Observations of different architectures.
-fn observations(n: usize) -> Vec<pb::Observation> {
+pub fn observations(n: usize) -> Vec<pb::Observation> {
     let cells = tagates::space::nasbench201().enumerate().expect("a finite space").take(n);
     cells.map(|cell| observation(&Architecture::from_text(cell.text()), 90.0)).collect()
 }
 
-async fn record(app: &TestApp, observations: Vec<pb::Observation>) -> Result<Vec<Outcome>, Status> {
+pub async fn record(app: &TestApp, observations: Vec<pb::Observation>) -> Result<Vec<Outcome>, Status> {
     let request = pb::RecordObservationsRequest { observations };
     let results = service(app).record_observations(request).await?.into_inner().results;
     Ok(results.into_iter().map(|result| result.outcome.expect("always set")).collect())
 }
 
 /// Pages of 2 until the last.
-async fn list(app: &TestApp, filter: ObservationFilter, with_retracted: bool) -> Vec<pb::StoredObservation> {
+pub async fn list(
+    app: &TestApp,
+    filter: ObservationFilter,
+    with_retracted: bool,
+) -> Vec<pb::StoredObservation> {
     let (mut all, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListObservationsRequest {

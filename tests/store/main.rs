@@ -1,6 +1,7 @@
 //! What the store promises, on SQLite and on PostgreSQL alike: each test of the suite runs on both.
 
 #[path = "../database/mod.rs"]
+#[expect(dead_code, reason = "no server is stopped here")]
 mod database;
 mod made;
 mod migrations;
