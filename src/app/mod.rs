@@ -118,6 +118,9 @@ impl App {
             () = shutdown => {}
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
+        // First, lest it say that the server is ready.
+        self.stop_following.cancel();
+        self.following.await.context("following the store died")??;
         self.health.stopping().await;
         stop.cancel();
         time::timeout(self.drain_timeout, server)
@@ -126,8 +129,6 @@ impl App {
                 format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
             })?
             .context("server failed while it stopped")?;
-        self.stop_following.cancel();
-        self.following.await.context("following the store died")??;
         self.worker.stop().await.context("calls may be unanswered")?;
         tracing::info!("stopped");
         Ok(())

@@ -35,6 +35,25 @@ impl ServerArgs {
     pub(in crate::cli) fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(&self.server)
     }
+
+    /// As [`Self::connect`], but the server may come later: the first call finds out.
+    ///
+    /// # Errors
+    /// When it is no URL.
+    pub(in crate::cli) fn connect_lazily(&self) -> anyhow::Result<Connection> {
+        Connection::open_lazily(&self.server)
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build().context("could not start the runtime")
+}
+
+fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let endpoint =
+        Endpoint::from_shared(url.clone()).with_context(|| format!("{url:?} is no URL (--server)"))?;
+    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT))
 }
 
 /// A connection to a server. It is made anew by itself when it breaks.
@@ -49,16 +68,16 @@ impl Connection {
     /// # Errors
     /// When it is no URL or no server answers there.
     pub fn open(url: &str) -> anyhow::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("could not start the runtime")?;
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(url.clone())
-            .with_context(|| format!("{url:?} is no URL (--server)"))?
-            .connect_timeout(CONNECT_TIMEOUT);
-        let channel =
-            runtime.block_on(endpoint.connect()).with_context(|| format!("could not connect to {url}"))?;
+        let (runtime, endpoint) = (runtime()?, endpoint(url)?);
+        let channel = runtime
+            .block_on(endpoint.connect())
+            .with_context(|| format!("could not connect to {} (--server)", endpoint.uri()))?;
+        Ok(Self { runtime, channel })
+    }
+
+    fn open_lazily(url: &str) -> anyhow::Result<Self> {
+        let (runtime, endpoint) = (runtime()?, endpoint(url)?);
+        let channel = runtime.block_on(async { endpoint.connect_lazy() });
         Ok(Self { runtime, channel })
     }
 

@@ -5,6 +5,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::domain::TaskName;
 use crate::grpc::observation::Observations;
 use crate::grpc::predictor::Predictor;
 use crate::grpc::search_space::SearchSpaces;
@@ -40,6 +41,12 @@ impl Health {
     /// Every service is ready.
     pub async fn ready(&self) {
         self.set(ServingStatus::Serving).await;
+    }
+
+    /// Whether a task is answered by its champion, for those who ask for `tasks/NAME`.
+    pub async fn task(&self, task: &TaskName, is_served: bool) {
+        let status = if is_served { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(format!("tasks/{task}"), status).await;
     }
 
     /// No service takes calls any more. Whoever watches is told so, and let go.

@@ -30,6 +30,9 @@ impl From<serving::Error> for Status {
             serving::Error::NoModel { task } => {
                 precondition("MODEL_PROMOTED", &format!("tasks/{task}"), message)
             }
+            serving::Error::NotLoaded { task, version } => {
+                precondition("MODEL_VERSION_LOADED", &subject(&task, &version), message)
+            }
             serving::Error::UnknownVersion { task, asked, .. } => {
                 precondition("MODEL_VERSION_LOADED", &subject(&task, &asked), message)
             }
@@ -76,6 +79,11 @@ impl From<store::Error> for Status {
 pub(in crate::grpc) fn unavailable(message: String) -> Status {
     let details = ErrorDetails::with_retry_info(Some(DATABASE_RETRY_DELAY));
     Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// It is this server's fault.
+pub(in crate::grpc) fn internal(message: String) -> Status {
+    Status::with_error_details(Code::Internal, message, ErrorDetails::new())
 }
 
 /// There is such a thing, and another one.

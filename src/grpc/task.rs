@@ -82,9 +82,8 @@ impl TaskService for Tasks {
         let task = request.task.unwrap_or_default();
         let name = task_name("task.name", &task.name)?;
         let change = PolicyChange::decode(task.retraining_policy, request.update_mask)?;
-        let store = self.store.get()?;
-        let policy = change.apply(found(store.task_by_name(&name).await?, &name)?.policy);
-        let stored = found(store.task_policy_update(&name, &policy).await?, &name)?;
+        let updated = self.store.get()?.task_policy_update(&name, |policy| change.apply(policy)).await?;
+        let stored = found(updated, &name)?;
         Ok(Response::new(pb::UpdateTaskResponse { task: Some((&stored).into()) }))
     }
 

@@ -77,35 +77,55 @@ impl Store {
         Ok(found.map(|known| known.task))
     }
 
-    /// Up to `limit` tasks after a name, ascending by name.
+    /// Up to `limit` tasks after a name, ascending by name. One that this binary cannot read, as of a search
+    /// space that only a newer one knows, is reported and passed over: it is no reason to lose the others.
     ///
     /// # Errors
-    /// When the database fails or a row cannot be read.
+    /// When the database fails.
     pub async fn tasks_page(
         &self,
         after: Option<&TaskName>,
         limit: u32,
         with_archived: bool,
     ) -> Result<Vec<StoredTask>, Error> {
-        let after = after.map_or("", TaskName::as_str);
-        let rows = tasks_after(self.reader().await?.connection(), after, limit, with_archived).await?;
-        rows.into_iter().map(|row| KnownTask::try_from(row).map(|known| known.task)).collect()
+        let mut reader = self.reader().await?;
+        let mut after = after.map_or(String::new(), |name| name.as_str().to_owned());
+        let mut tasks = Vec::new();
+        loop {
+            let n_missing = limit - u32::try_from(tasks.len()).expect("never more than the limit");
+            let rows = tasks_after(reader.connection(), &after, n_missing, with_archived).await?;
+            let Some(last) = rows.last() else { return Ok(tasks) };
+            after.clone_from(&last.name);
+            for row in rows {
+                match KnownTask::try_from(row) {
+                    Ok(known) => tasks.push(known.task),
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "passing over a task")
+                    }
+                }
+            }
+        }
     }
 
-    /// Gives a task another policy. `None` where there is no such task.
+    /// Changes the policy of a task; changes at the same time come one after the other. `None` where there is
+    /// no such task.
     ///
     /// # Errors
     /// When the database fails or the row cannot be read.
     pub async fn task_policy_update(
         &self,
         name: &TaskName,
-        policy: &RetrainingPolicy,
+        change: impl FnOnce(RetrainingPolicy) -> RetrainingPolicy + Send,
     ) -> Result<Option<StoredTask>, Error> {
         let mut tx = self.begin().await?;
-        policy_update(tx.connection(), name, policy).await?;
-        let updated = task_by_name(tx.connection(), name).await?;
+        let known = match KnownTask::lock(&mut tx, name).await {
+            Err(Error::UnknownTask(_)) => return Ok(None),
+            known => known?,
+        };
+        let policy = change(known.task.policy);
+        policy_update(tx.connection(), name, &policy).await?;
         tx.commit().await?;
-        Ok(updated.map(|known| known.task))
+        Ok(Some(StoredTask { policy, ..known.task }))
     }
 
     /// Archives a task; again changes nothing. `None` where there is no such task.

@@ -3,6 +3,7 @@
 mod app;
 mod checkpoints;
 mod command_line;
+mod commands;
 #[path = "../database/mod.rs"]
 #[expect(dead_code, reason = "the suite of the store needs more of it")]
 mod database;

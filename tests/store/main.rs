@@ -43,6 +43,8 @@ on_both_databases! {
         a_name_is_given_once,
         tasks_are_paged_by_name,
         a_policy_is_replaced,
+        policy_changes_at_once_are_all_kept,
+        what_a_newer_binary_wrote_is_passed_over,
         an_archived_task_takes_nothing_new,
         the_same_request_again_is_the_same_task,
         a_request_with_another_body_is_refused,
