@@ -9,6 +9,8 @@
 
 mod architectures;
 mod backend;
+mod champions;
+mod changes;
 mod config;
 mod error;
 mod migration;
@@ -18,16 +20,21 @@ mod pages;
 mod postgres;
 mod recording;
 mod retractions;
+mod runs;
 mod sqlite;
 mod tasks;
 
 use std::fmt;
 
+pub use champions::{Promoted, RolledBack};
+pub use changes::Changes;
 pub use config::{Config, DatabaseUrl, DatabaseUrlError, MigrateMode};
 pub use error::{Cause, Error, OpenError};
 pub use migration::Schema;
+pub use model_versions::VersionInserted;
+pub use runs::{ClaimedRun, Enqueued, Fenced, Finish, Heartbeat, NewVersion, Promote};
 
-use crate::domain::{Recorded, Retraction, Sequence, StoredTask};
+use crate::domain::{Recorded, Retraction, Sequence, StoredTask, Timestamp};
 use crate::store::backend::{Backend, Reader, Transaction};
 
 /// Where everything is kept. Cheap to clone.
@@ -102,6 +109,15 @@ impl Store {
             }
         };
         migration::migrate(connection.connection(), mode).await
+    }
+
+    /// The database's clock, by which all its times are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn now(&self) -> Result<Timestamp, Error> {
+        let unix_micros = self.reader().await?.connection().now().await?;
+        Ok(Timestamp { unix_micros })
     }
 
     async fn reader(&self) -> Result<Reader, Error> {

@@ -2,10 +2,19 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ModelVersionId, TaskName};
+use crate::domain::{ModelVersion, ModelVersionId, TaskName};
 use crate::store::backend::{Connection, on, row};
 use crate::store::tasks::KnownTask;
-use crate::store::{Error, Store};
+use crate::store::{Error, NewVersion, Store};
+
+/// What became of a checkpoint that was to become a version.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VersionInserted {
+    /// It is one now.
+    New(ModelVersion),
+    /// It was one already, and stays as it is.
+    Same(ModelVersion),
+}
 
 impl Store {
     /// Stores a checkpoint as the first version and champion of a task that has none yet. Of a task that
@@ -57,6 +66,52 @@ impl Store {
             let what = format!("checkpoint of version {version} of task {task}");
             Err(Error::corrupt(what, "its digest is another one"))
         }
+    }
+
+    /// Stores a checkpoint that somebody sent as a version of a task. It is not promoted.
+    ///
+    /// # Errors
+    /// When the task is unknown or archived, or the database fails.
+    pub async fn version_insert(
+        &self,
+        task: &TaskName,
+        version: &NewVersion,
+    ) -> Result<VersionInserted, Error> {
+        unimplemented!("{task} {version:?}")
+    }
+
+    /// The version of that name, `None` where the task has no such version or there is no such task.
+    ///
+    /// # Errors
+    /// When the database fails or the row cannot be read.
+    pub async fn version_by_id(
+        &self,
+        task: &TaskName,
+        version: &ModelVersionId,
+    ) -> Result<Option<ModelVersion>, Error> {
+        unimplemented!("{task} {version}")
+    }
+
+    /// Up to `limit` versions of a task, the newest first: those older than `after`.
+    ///
+    /// # Errors
+    /// When the task is unknown, the database fails or a row cannot be read.
+    pub async fn versions_page(
+        &self,
+        task: &TaskName,
+        after: Option<&ModelVersionId>,
+        limit: u32,
+    ) -> Result<Vec<ModelVersion>, Error> {
+        unimplemented!("{task} {after:?} {limit}")
+    }
+
+    /// Drops the checkpoints of a task's versions but for the `keep` newest and all that are or were champion,
+    /// and says how many. The versions stay, with their reports.
+    ///
+    /// # Errors
+    /// When the task is unknown, or the database fails.
+    pub async fn versions_prune(&self, task: &TaskName, keep: u32) -> Result<u64, Error> {
+        unimplemented!("{task} {keep}")
     }
 }
 

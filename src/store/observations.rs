@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use sqlx::QueryBuilder;
 
-use crate::domain::{Budget, Measurement, Observation, Recorded, Sequence, Source, TaskName};
+use crate::domain::{
+    Budget, Measurement, Observation, ObservationCounts, Recorded, Sequence, Source, TaskName,
+};
 use crate::store::architectures::architecture_ids;
 use crate::store::backend::{Connection, is_reused, on, row, statements};
 use crate::store::error::Cause;
@@ -55,6 +57,18 @@ impl Store {
         }
         tx.commit().await?;
         Ok(recorded)
+    }
+
+    /// How many live observations a task has, and how many of them came after a number.
+    ///
+    /// # Errors
+    /// When the task is unknown, or the database fails.
+    pub async fn observations_count(
+        &self,
+        task: &TaskName,
+        after: Sequence,
+    ) -> Result<ObservationCounts, Error> {
+        unimplemented!("{task} {after}")
     }
 }
 

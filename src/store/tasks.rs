@@ -401,6 +401,7 @@ impl TaskRow {
             created_at: Timestamp { unix_micros: self.created_at },
             archived_at: self.archived_at.map(|unix_micros| Timestamp { unix_micros }),
             last_sequence: Sequence(self.last_sequence),
+            promotion_paused_at: None,
         };
         Ok(KnownTask { id: self.task_id, task })
     }
