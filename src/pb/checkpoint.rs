@@ -1,7 +1,11 @@
 //! Checkpoints on their way, in parts.
 
 use std::fmt::Write as _;
+use std::iter;
 
+use sha2::{Digest, Sha256};
+
+use crate::domain::ModelVersionId;
 use crate::pb::{self, WireError, export_checkpoint_response, import_checkpoint_request};
 
 /// Bytes of a part that is sent.
@@ -57,32 +61,38 @@ impl pb::ImportCheckpointMetadata {
 }
 
 impl pb::ImportCheckpointRequest {
-    /// The messages that send a checkpoint.
-    pub fn parts(
-        metadata: pb::ImportCheckpointMetadata,
-        checkpoint: &[u8],
-    ) -> impl Iterator<Item = Self> + use<> {
+    /// The messages that send a checkpoint of a task.
+    pub fn parts(task: String, checkpoint: Vec<u8>) -> impl Iterator<Item = Self> + use<> {
         use import_checkpoint_request::Part;
-        let chunks: Vec<_> = checkpoint.chunks(CHUNK_BYTES).map(<[u8]>::to_vec).collect();
-        let parts = std::iter::once(Part::Metadata(metadata)).chain(chunks.into_iter().map(Part::Chunk));
+        let metadata = pb::ImportCheckpointMetadata {
+            task,
+            size_bytes: checkpoint.len() as u64,
+            sha256: digest_text(&Sha256::digest(&checkpoint).into()),
+        };
+        let parts = iter::once(Part::Metadata(metadata)).chain(chunks(checkpoint).map(Part::Chunk));
         parts.map(|part| Self { part: Some(part) })
     }
 }
 
 impl pb::ExportCheckpointResponse {
-    /// The messages that send a checkpoint.
-    pub fn parts(
-        metadata: pb::ExportCheckpointMetadata,
-        checkpoint: Vec<u8>,
-    ) -> impl Iterator<Item = Self> + use<> {
+    /// The messages that send the checkpoint of a version.
+    pub fn parts(version: &ModelVersionId, checkpoint: Vec<u8>) -> impl Iterator<Item = Self> + use<> {
         use export_checkpoint_response::Part;
-        let chunks = (0..checkpoint.len()).step_by(CHUNK_BYTES).map(move |start| {
-            let end = checkpoint.len().min(start + CHUNK_BYTES);
-            Part::Chunk(checkpoint[start..end].to_vec())
-        });
-        let parts = std::iter::once(Part::Metadata(metadata)).chain(chunks);
+        let metadata = pb::ExportCheckpointMetadata {
+            version: version.to_string(),
+            size_bytes: checkpoint.len() as u64,
+            sha256: digest_text(&Sha256::digest(&checkpoint).into()),
+        };
+        let parts = iter::once(Part::Metadata(metadata)).chain(chunks(checkpoint).map(Part::Chunk));
         parts.map(|part| Self { part: Some(part) })
     }
+}
+
+fn chunks(checkpoint: Vec<u8>) -> impl Iterator<Item = Vec<u8>> {
+    (0..checkpoint.len()).step_by(CHUNK_BYTES).map(move |start| {
+        let end = checkpoint.len().min(start + CHUNK_BYTES);
+        checkpoint[start..end].to_vec()
+    })
 }
 
 #[cfg(test)]
@@ -116,14 +126,28 @@ mod tests {
     #[test]
     fn the_parts_of_a_checkpoint_are_all_of_it_in_order() {
         let bytes: Vec<u8> = (0..2 * CHUNK_BYTES + 1).map(|place| place as u8).collect();
-        let sent = pb::ImportCheckpointRequest::parts(metadata(1, ""), &bytes);
-        let received = pb::ExportCheckpointResponse::parts(Default::default(), bytes.clone());
-        let sent = sent.skip(1).flat_map(|message| match message.part {
+        let size_bytes = bytes.len() as u64;
+        let mut sent = pb::ImportCheckpointRequest::parts("t".into(), bytes.clone());
+        let Some(import_checkpoint_request::Part::Metadata(announced)) =
+            sent.next().and_then(|sent| sent.part)
+        else {
+            panic!("metadata comes first")
+        };
+        let digest = Sha256::digest(&bytes).into();
+        let expected = Announced { size_bytes: bytes.len(), digest };
+        assert_eq!((announced.task.as_str(), announced.decode(bytes.len())), ("t", Ok(expected)));
+        let version = ModelVersionId("v".into());
+        let mut received = pb::ExportCheckpointResponse::parts(&version, bytes.clone());
+        let metadata = received.next().and_then(|message| message.part);
+        let expected =
+            pb::ExportCheckpointMetadata { version: "v".into(), size_bytes, sha256: announced.sha256 };
+        assert_eq!(metadata, Some(export_checkpoint_response::Part::Metadata(expected)));
+        let sent = sent.flat_map(|message| match message.part {
             Some(import_checkpoint_request::Part::Chunk(chunk)) => chunk,
             other => panic!("no chunk: {other:?}"),
         });
         let mut n_received = 0;
-        let received = received.skip(1).flat_map(|message| match message.part {
+        let received = received.flat_map(|message| match message.part {
             Some(export_checkpoint_response::Part::Chunk(chunk)) => {
                 n_received += 1;
                 chunk

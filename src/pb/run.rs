@@ -108,8 +108,7 @@ mod tests {
             finished_at: Some(at(6_000_000)),
             ..queued
         };
-        let progress =
-            pb::TrainingProgress { epoch: 1, n_epochs: 2, loss: Some(0.5), ..Default::default() };
+        let progress = pb::TrainingProgress { epoch: 1, n_epochs: 2, loss: Some(0.5), ..Default::default() };
         let expected = pb::TrainingRun {
             state: pb::RunState::Succeeded.into(),
             up_to: Some(9),

@@ -83,7 +83,9 @@ impl pb::PromoteModelVersionRequest {
     /// nobody replaces one unseen.
     pub fn decode(self) -> Result<PromotionRequest, WireError> {
         let expected = match self.expected_champion.as_deref() {
-            None => return Err(WireError::new("expected_champion", "is not given: empty where there is none")),
+            None => {
+                return Err(WireError::new("expected_champion", "is not given: empty where there is none"));
+            }
             Some("") => None,
             Some(version) => Some(version_id("expected_champion", version)?),
         };
