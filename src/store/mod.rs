@@ -5,7 +5,8 @@
 //!
 //! The SQL is one text for both databases wherever both take it. Each change is one transaction; a change
 //! of a task's observations first takes the task for itself, so that numbers are given without gaps and
-//! become visible in their order. Every call can be repeated when nobody knows whether it succeeded.
+//! become visible in their order. Runs and
+//! champions change under the locks of their rows. Every call can be repeated when nobody knows whether it succeeded.
 
 mod architectures;
 mod backend;
@@ -19,6 +20,7 @@ mod observations;
 mod pages;
 mod postgres;
 mod recording;
+mod requests;
 mod retractions;
 mod runs;
 mod sqlite;
@@ -132,6 +134,19 @@ impl Store {
             Backend::Sqlite(database) => Backend::Sqlite(database.begin().await?),
             Backend::Postgres(database) => Backend::Postgres(database.begin().await?),
         })
+    }
+
+    /// Makes changes last that others wait for, and tells them.
+    async fn commit_and_tell(&self, mut tx: Transaction) -> Result<(), Error> {
+        if let Backend::Postgres(tx) = &mut tx {
+            // The server passes it on when the transaction is committed.
+            sqlx::query(postgres::NOTIFY).bind(postgres::CHANNEL).execute(&mut **tx).await?;
+        }
+        tx.commit().await?;
+        if let Backend::Sqlite(database) = &self.database {
+            database.news.send_replace(());
+        }
+        Ok(())
     }
 }
 
