@@ -142,7 +142,7 @@ async fn the_shipped_version_is_champion_from_the_start() {
     assert_eq!((champion.task.as_str(), champion.run), (TASK, None));
     let shipped = shipped::checkpoint().expect("the shipped checkpoint");
     assert!(pb::digest_text(&shipped.digest()).starts_with(&champion.version), "{champion:?}");
-    assert_eq!(get(&app, &champion.version).await, Ok(champion.clone()));
+    assert_eq!(get(&app, &champion.version).await.expect("an answer"), champion.clone());
     assert_eq!(list(&app).await, [champion]);
 }
 
@@ -154,7 +154,7 @@ async fn an_imported_checkpoint_is_a_version_and_answers_once_it_is_promoted() {
     let (imported, is_new) = import(&app, file.path()).await.expect("a version");
     assert!(is_new && !imported.is_champion && imported.is_kept);
     assert_eq!(imported.origin(), Origin::Imported);
-    assert_eq!(import(&app, file.path()).await, Ok((imported.clone(), false)));
+    assert_eq!(import(&app, file.path()).await.expect("an answer"), (imported.clone(), false));
     let versions: Vec<_> = list(&app).await.into_iter().map(|version| version.version).collect();
     assert_eq!(versions, [imported.version.clone(), shipped.clone()]);
     assert_eq!(app.predict(sample(1)).await.expect("an answer").model_version, shipped);
@@ -165,8 +165,8 @@ async fn an_imported_checkpoint_is_a_version_and_answers_once_it_is_promoted() {
     assert_eq!((promotion.to_version.as_str(), promotion.who.as_str()), (imported.version.as_str(), "ada"));
     assert_eq!(champion(&app).await, imported.version);
     predicts_by(&app, &imported.version).await;
-    let again = promote(&app, &imported.version, Some(&shipped)).await;
-    assert_eq!(again, Ok(None), "it is champion already");
+    let again = promote(&app, &imported.version, Some(&shipped)).await.expect("it is champion already");
+    assert_eq!(again, None);
     assert_eq!(history(&app).await[0], promotion);
 }
 
@@ -217,7 +217,7 @@ async fn a_rollback_goes_back_once_and_pauses_automatic_promotion_until_it_is_re
     let resumed = service(&app).resume_promotion(request).await.expect("resumed").into_inner();
     let resumed = resumed.task.expect("always set");
     assert_eq!(resumed.promotion_paused_at, None);
-    assert_eq!(tasks::get(&app, TASK).await, Ok(resumed));
+    assert_eq!(tasks::get(&app, TASK).await.expect("an answer"), resumed);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ async fn what_is_not_there_is_named() {
     tasks::tasks(&app).archive_task(archive).await.expect("archived");
     let archived = start(&app, "a", "").await.expect_err("archived");
     assert_eq!(archived.code(), Code::FailedPrecondition);
-    assert_eq!(list(&app, "a").await, Ok(vec![]));
+    assert_eq!(list(&app, "a").await.expect("a list"), [0; 0]);
 }
 
 #[tokio::test]
@@ -244,12 +244,12 @@ async fn who_watches_sees_each_step_and_the_end() {
         (run, RunState::Succeeded, version.0.as_str())
     );
     assert!(done.finished_at.is_some());
-    assert_eq!(next(&mut runs).await, Ok(None));
+    assert_eq!(next(&mut runs).await.expect("an answer"), None);
 
     let again = pb::WatchTrainingRunRequest { run };
     let mut again = trainer.service().watch_training_run(again).await.expect("a stream").into_inner();
-    assert_eq!(next(&mut again).await, Ok(Some(done)));
-    assert_eq!(next(&mut again).await, Ok(None));
+    assert_eq!(next(&mut again).await.expect("an answer"), Some(done));
+    assert_eq!(next(&mut again).await.expect("an answer"), None);
 }
 
 #[tokio::test]
@@ -261,11 +261,11 @@ async fn a_run_that_is_worked_on_is_asked_to_stop_and_says_so() {
     let asked = trainer.service().cancel_training_run(request).await.expect("an answer").into_inner();
     let asked = asked.run.expect("always set");
     assert_eq!((asked.state(), asked.is_cancel_requested), (RunState::Running, true));
-    assert_eq!(next(&mut runs).await, Ok(Some(asked)));
+    assert_eq!(next(&mut runs).await.expect("an answer"), Some(asked));
     trainer.store.run_release(&lease).await.expect("an answer");
     let cancelled = next(&mut runs).await.expect("a message").expect("a run");
     assert_eq!(cancelled.state(), RunState::Cancelled);
-    assert_eq!(next(&mut runs).await, Ok(None));
+    assert_eq!(next(&mut runs).await.expect("an answer"), None);
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn what_went_wrong_is_said_in_order() {
     };
     let messages: Vec<_> = failed.errors.iter().map(|error| error.message.as_str()).collect();
     assert_eq!((failed.run, failed.n_attempts, messages), (run, 2, vec!["no room", "no room again"]));
-    assert_eq!(next(&mut runs).await, Ok(None));
+    assert_eq!(next(&mut runs).await.expect("an answer"), None);
 }
 
 #[tokio::test]
