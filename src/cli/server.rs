@@ -10,8 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
+use crate::pb::model_service_client::ModelServiceClient;
 use crate::pb::observation_service_client::ObservationServiceClient;
 use crate::pb::task_service_client::TaskServiceClient;
+use crate::pb::training_service_client::TrainingServiceClient;
 
 /// How long to wait before a call is sent again when the server does not say.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -96,6 +98,16 @@ impl Connection {
         ObservationServiceClient::new(self.channel())
     }
 
+    /// For calls about training runs.
+    pub fn trainings(&self) -> TrainingServiceClient<Channel> {
+        TrainingServiceClient::new(self.channel())
+    }
+
+    /// For calls about model versions.
+    pub fn models(&self) -> ModelServiceClient<Channel> {
+        ModelServiceClient::new(self.channel())
+    }
+
     /// Waits for the answer to a call.
     ///
     /// # Errors
@@ -113,7 +125,20 @@ impl Connection {
 /// What a call as a whole was refused with.
 #[derive(Debug, thiserror::Error)]
 #[error("server answered {:?}: {}", .0.code(), .0.message())]
-pub(in crate::cli) struct Refusal(Status);
+pub(in crate::cli) struct Refusal(pub Status);
+
+impl Refusal {
+    /// Waits for as long as the server asks before what broke off with `status` is begun again.
+    ///
+    /// # Errors
+    /// With the refusal, where that cannot help.
+    pub async fn unless_passing(status: Status) -> Result<(), Self> {
+        match retry_delay(&status) {
+            Some(delay) => Ok(time::sleep(delay).await),
+            None => Err(Self(status)),
+        }
+    }
+}
 
 /// How long a call that may be repeated is sent again while the server cannot answer it.
 #[derive(Clone, Copy, Debug)]

@@ -62,7 +62,7 @@ impl Predictor {
                 CandidateError::Input(error) => {
                     status::of_item(WireError::new("saliencies", error).within(at))
                 }
-                CandidateError::NotFinite => status::of_item(status::internal(format!("{at}: {error}"))),
+                CandidateError::NotFinite => status::of_item(status::internal_item(format!("{at}: {error}"))),
             })
         });
         Ok(Reply::new(&target, answer.timings, outcomes.collect()))
