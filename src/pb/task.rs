@@ -165,6 +165,7 @@ mod tests {
             created_at: Timestamp { unix_micros: 1 },
             archived_at: None,
             last_sequence: Sequence(3),
+            promotion_paused_at: None,
         }
     }
 
