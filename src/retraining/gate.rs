@@ -52,13 +52,13 @@ pub struct Contender<'a> {
     /// Whether it predicts in the unit of the task.
     pub is_calibrated: bool,
     /// Whether the holdout was kept back from it.
-    pub training: Training,
+    pub training: Known,
 }
 
 /// What is known of the rows a version was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Training {
+pub enum Known {
     /// None of them is of the holdout.
     KeptBack,
     /// Some may be of the holdout, so that its tau may be too good.
@@ -140,7 +140,7 @@ pub struct Figures {
     /// How much higher the challenger's is.
     pub gain: Option<Tau>,
     /// What is known of the champion's training.
-    pub champion_training: Option<Training>,
+    pub champion_training: Option<Known>,
     /// The lower bound of the gain must be above minus this.
     pub max_tau_loss: f64,
     /// Share of bootstrap samples below a lower bound.
@@ -208,8 +208,8 @@ fn promote(judgement: &Judgement<'_>, margins: &GateMargins, figures: &Figures) 
     unless(gain.estimate > 0.0, Keep::NoGain)?;
     unless(gain.lower > -margins.max_tau_loss, Keep::MayBeWorse)?;
     Ok(match champion.training {
-        Training::KeptBack => Promote::Better,
-        Training::Unknown => Promote::BetterThanUnknown,
+        Known::KeptBack => Promote::Better,
+        Known::Unknown => Promote::BetterThanUnknown,
     })
 }
 
@@ -283,12 +283,7 @@ mod tests {
     use super::*;
 
     fn contender(scores: &[f64]) -> Contender<'_> {
-        Contender {
-            scores,
-            last_budget: Some(Budget(200)),
-            is_calibrated: true,
-            training: Training::KeptBack,
-        }
+        Contender { scores, last_budget: Some(Budget(200)), is_calibrated: true, training: Known::KeptBack }
     }
 
     fn verdict(merits: &[f64], challenger: Contender<'_>, champion: Option<Contender<'_>>) -> Verdict {
@@ -380,7 +375,7 @@ mod tests {
     #[test]
     fn a_champion_of_unknown_training_is_replaced_on_the_same_terms_which_is_said() {
         let (merits, [good, poor]) = predicted(100, [0.2, 1.5], 1);
-        let imported = Contender { training: Training::Unknown, ..contender(&poor) };
+        let imported = Contender { training: Known::Unknown, ..contender(&poor) };
         let found = verdict(&merits, contender(&good), Some(imported));
         assert_eq!(found, Verdict::Promote(Promote::BetterThanUnknown));
     }
