@@ -440,3 +440,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests;
