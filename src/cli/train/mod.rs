@@ -117,6 +117,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         dataset: &dataset,
         seed: args.seed,
         n_folds: args.folds.map(usize::from),
+        may_stay_uncalibrated: false,
         n_threads: args.threads,
     };
     let Some(checkpoint) = plan.fit(&progress)? else {
