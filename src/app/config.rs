@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use crate::app::shipped;
 use crate::domain::TaskName;
 use crate::model::Checkpoint;
-use crate::{grpc, serving, store};
+use crate::{grpc, retraining, serving, store};
 
 /// How the server runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +29,9 @@ pub struct Config {
     /// Where everything is kept.
     #[command(flatten)]
     pub store: store::Config,
+    /// Retraining.
+    #[command(flatten)]
+    pub retraining: retraining::Config,
     /// The queue in front of the model.
     #[command(flatten)]
     pub serving: serving::Config,

@@ -5,6 +5,7 @@ mod imported;
 pub mod shipped;
 mod startup;
 pub mod telemetry;
+mod training;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -23,6 +24,7 @@ use tonic::transport::server::TcpIncoming;
 use tower::util::MapRequestLayer;
 
 pub use config::Config;
+pub use training::work;
 
 use crate::app::startup::{Startup, is_transient};
 use crate::background::Nudge;
@@ -40,6 +42,7 @@ pub struct App {
     health: Health,
     worker: Worker,
     following: JoinHandle<anyhow::Result<()>>,
+    training: JoinHandle<()>,
     stop_following: CancellationToken,
     drain_timeout: Duration,
     /// Ends what would keep the server from its end.
@@ -62,7 +65,8 @@ impl App {
         let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
         let (store, stored) = watch::channel(None);
         let nudge = Nudge::default();
-        let access = StoreAccess::new(stored, nudge.clone());
+        let recorded = Nudge::default();
+        let access = StoreAccess::new(stored.clone(), nudge.clone(), recorded.clone());
         let (check, stop) = (imported::check(Device::Cpu), CancellationToken::new());
         let routes = grpc::routes(&config.grpc, handle.clone(), &access, &health, check, &stop)
             .context("could not set up reflection")?;
@@ -80,6 +84,8 @@ impl App {
         };
         let stop_following = CancellationToken::new();
         let following = tokio::spawn(startup.run(champions, stop_following.clone()));
+        let training =
+            tokio::spawn(training::train(config.retraining, stored, recorded, stop_following.clone()));
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);
         Ok(Self {
             listener,
@@ -88,6 +94,7 @@ impl App {
             health,
             worker,
             following,
+            training,
             stop_following,
             drain_timeout,
             stop,
@@ -129,6 +136,10 @@ impl App {
                 ended.context("following the store died")??;
                 bail!("following the store ended by itself");
             }
+            ended = &mut self.training => {
+                ended.context("training died")?;
+                bail!("training ended by itself");
+            }
             () = shutdown => {}
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
@@ -144,6 +155,8 @@ impl App {
             })?
             .context("server failed while it stopped")?;
         self.worker.stop().await.context("calls may be unanswered")?;
+        // A run under way is given back after its epoch.
+        self.training.await.context("training died")?;
         tracing::info!("stopped");
         Ok(())
     }

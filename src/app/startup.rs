@@ -1,5 +1,6 @@
 //! From an empty or unreachable database to a server that is ready.
 
+use std::future;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -98,16 +99,30 @@ impl Startup {
     /// When the database, once there, cannot be used.
     pub async fn run(self, ready: Option<Champions>, stop: CancellationToken) -> anyhow::Result<()> {
         let mut champions = ready;
+        let mut changes = champions.as_ref().map(Champions::changes);
         loop {
             let interval = if champions.is_some() { FOLLOW_INTERVAL } else { RETRY_INTERVAL };
-            if !self.nudge.wait(interval, &stop).await {
+            let news = async {
+                match &mut changes {
+                    Some(changes) => changes.next().await,
+                    None => future::pending().await,
+                }
+            };
+            let go_on = tokio::select! {
+                go_on = self.nudge.wait(interval, &stop) => go_on,
+                () = news => true,
+            };
+            if !go_on {
                 return Ok(());
             }
             let round = async {
                 match &champions {
                     Some(champions) => self.follow(champions).await,
                     None => match self.attempt().await {
-                        Ok(ready) => champions = Some(ready),
+                        Ok(ready) => {
+                            changes = Some(ready.changes());
+                            champions = Some(ready);
+                        }
                         Err(error) if is_transient(&error) => tracing::warn!("{error:#}, trying again"),
                         Err(error) => return Err(error),
                     },

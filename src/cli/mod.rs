@@ -20,6 +20,7 @@ mod server;
 mod tasks;
 mod train;
 mod whole_file;
+mod work;
 
 use std::num::NonZero;
 use std::thread;
@@ -77,6 +78,8 @@ pub enum Command {
     /// Keep the versions of a task's model, and which of them answers.
     #[command(subcommand)]
     Models(models::Command),
+    /// Train what is due on a database, without serving.
+    Work(work::Args),
     /// Bring the schema of the database up to date, without serving.
     Migrate(store::Config),
 }
@@ -101,6 +104,7 @@ impl Command {
             Self::Retractions(command) => command.run(),
             Self::Runs(command) => command.run(),
             Self::Models(command) => command.run().map(|()| Outcome::Complete),
+            Self::Work(args) => work::run(&args).map(|()| Outcome::Complete),
             Self::Migrate(config) => migrate::run(&config).map(|()| Outcome::Complete),
         };
         match outcome {

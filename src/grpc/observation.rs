@@ -39,6 +39,7 @@ impl ObservationService for Observations {
         }
         recording::check_count(observations.len())?;
         let outcomes = recording::record(&self.store.get()?, observations, 0).await?;
+        self.store.recorded();
         let results = outcomes.into_iter().map(|outcome| pb::RecordResult { outcome: Some(outcome) });
         Ok(Response::new(pb::RecordObservationsResponse { results: results.collect() }))
     }

@@ -13,13 +13,20 @@ use crate::store::Store;
 pub struct StoreAccess {
     store: watch::Receiver<Option<Store>>,
     changed: Nudge,
+    recorded: Nudge,
 }
 
 impl StoreAccess {
-    /// Hands out what `store` holds; `changed` is nudged when tasks or champions do.
+    /// Hands out what `store` holds; `changed` is nudged when tasks or champions do, `recorded` when there
+    /// are more observations or runs to train.
     #[must_use]
-    pub fn new(store: watch::Receiver<Option<Store>>, changed: Nudge) -> Self {
-        Self { store, changed }
+    pub fn new(store: watch::Receiver<Option<Store>>, changed: Nudge, recorded: Nudge) -> Self {
+        Self { store, changed, recorded }
+    }
+
+    /// Says that there may be something to train.
+    pub(in crate::grpc) fn recorded(&self) {
+        self.recorded.nudge();
     }
 
     /// Says that a task is new or archived, or has another champion.
@@ -49,7 +56,8 @@ mod tests {
     #[test]
     fn without_a_store_the_client_is_told_when_to_try_again() {
         let (_sender, receiver) = watch::channel(None);
-        let status = StoreAccess::new(receiver, Nudge::default()).get().expect_err("no store");
+        let status =
+            StoreAccess::new(receiver, Nudge::default(), Nudge::default()).get().expect_err("no store");
         assert_eq!(status.code(), Code::Unavailable);
         let delay = status.get_details_retry_info().expect("a delay").retry_delay;
         assert_eq!(delay, Some(std::time::Duration::from_secs(1)));

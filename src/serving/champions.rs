@@ -6,7 +6,7 @@ use tokio::task;
 use crate::domain::{Task, TaskName};
 use crate::model::Checkpoint;
 use crate::serving::{Handle, LoadError, load};
-use crate::store::{self, Store};
+use crate::store::{self, Changes, Store};
 
 /// Entries of a page of tasks.
 const PAGE_SIZE: u32 = 500;
@@ -27,6 +27,12 @@ impl Champions {
     #[must_use]
     pub fn new(store: Store, handle: Handle, device: Device, pinned: Option<TaskName>) -> Self {
         Self { store, handle, device, pinned }
+    }
+
+    /// News that there may be something to follow. It can be lost: look now and then all the same.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.store.listen()
     }
 
     /// Makes what is served what the store says, and answers which tasks there are. A champion that cannot

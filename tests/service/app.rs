@@ -31,6 +31,10 @@ pub fn config(data_dir: &Path, flags: &[&str]) -> tagates::app::Config {
     if !flags.contains(&"--database") {
         arguments.extend(["--data-dir", data_dir.to_str().expect("a path in UTF-8")]);
     }
+    // Few tests want the cores for that.
+    if !flags.contains(&"--training") {
+        arguments.extend(["--training", "off"]);
+    }
     let cli = Cli::try_parse_from(arguments.iter().chain(flags)).expect("flags that parse");
     let Command::Serve(config) = cli.command else { panic!("'serve' parses as serve") };
     config

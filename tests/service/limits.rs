@@ -52,7 +52,7 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     let checkpoint = shipped::checkpoint().expect("the shipped checkpoint");
     let (handle, worker) = serving::start(&config.serving).expect("a model thread");
     handle.swap(serving::load(Task::nasbench201_cifar10(), &checkpoint, &Device::Cpu).expect("a model"));
-    let store = StoreAccess::new(watch::channel(None).1, Nudge::default());
+    let store = StoreAccess::new(watch::channel(None).1, Nudge::default(), Nudge::default());
     let health = Health::starting().await;
     let (check, stop): (CheckpointCheck, _) = (Arc::new(|_, _| Ok(None)), CancellationToken::new());
     let routes = grpc::routes(&config.grpc, handle, &store, &health, check, &stop).expect("descriptors");

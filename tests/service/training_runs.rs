@@ -184,7 +184,7 @@ impl Trainer {
         let (sender, receiver) = watch::channel(Some(store.clone()));
         let (handle, worker) = serving::start(&config.serving).expect("a model thread");
         let (check, stop): (CheckpointCheck, _) = (Arc::new(|_, _| Ok(None)), CancellationToken::new());
-        let access = StoreAccess::new(receiver, Nudge::default());
+        let access = StoreAccess::new(receiver, Nudge::default(), Nudge::default());
         let health = Health::starting().await;
         let routes = grpc::routes(&config.grpc, handle, &access, &health, check, &stop).expect("descriptors");
         Self { store, routes, stop, _worker: worker, _store: sender, _data_dir: data_dir }

@@ -1,0 +1,80 @@
+//! Retraining as part of a server, or as a process of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::startup::is_transient;
+use crate::background::Nudge;
+use crate::retraining::{Config, Driver, FromScratch, Timing, Training};
+use crate::store::{self, Store};
+
+/// Between two tries to reach a database that was not there.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Retrains from the moment the store is there until `stop`, unless the configuration leaves it to others.
+pub(in crate::app) async fn train(
+    config: Config,
+    mut store: watch::Receiver<Option<Store>>,
+    nudge: Nudge,
+    stop: CancellationToken,
+) {
+    if config.training == Training::Off {
+        return stop.cancelled().await;
+    }
+    let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
+    let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
+    driver(&config, store).run(nudge, stop).await;
+}
+
+/// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
+/// database that is not there yet.
+///
+/// # Errors
+/// When the database, once there, cannot be used.
+pub async fn work(
+    config: &Config,
+    database: &store::Config,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let working = async {
+        let opened = stop.run_until_cancelled(open(database)).await;
+        if let Some(store) = opened.transpose()? {
+            tracing::info!(%store, "training what is due");
+            driver(config, store).run(Nudge::default(), stop.clone()).await;
+        }
+        anyhow::Ok(())
+    };
+    let mut working = std::pin::pin!(working);
+    tokio::select! {
+        ended = &mut working => return ended,
+        () = shutdown => {}
+    }
+    tracing::info!("stopping: a run under way is given back after its epoch");
+    stop.cancel();
+    working.await
+}
+
+async fn open(config: &store::Config) -> anyhow::Result<Store> {
+    loop {
+        let opened = async {
+            let store = Store::connect(config).await?;
+            store.migrate(config.migrate).await?;
+            anyhow::Ok(store)
+        };
+        match opened.await {
+            Err(error) if is_transient(&error) => tracing::warn!("{error:#}, trying again"),
+            opened => return opened,
+        }
+        time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+fn driver(config: &Config, store: Store) -> Driver {
+    let fit = FromScratch { n_threads: config.training_threads };
+    Driver::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
+}

@@ -1,0 +1,29 @@
+//! `tagates work`
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+
+use crate::app;
+use crate::background::shutdown;
+use crate::{retraining, store};
+
+/// What is trained with, and where the work comes from.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    store: store::Config,
+    #[command(flatten)]
+    retraining: retraining::Config,
+}
+
+/// Trains what is due until it is told to stop.
+///
+/// # Errors
+/// As [`app::work`].
+pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("could not start the runtime")?;
+    runtime.block_on(async {
+        let stop = shutdown::signal().context("could not listen for signals")?;
+        app::work(&args.retraining, &args.store, stop).await
+    })
+}
