@@ -133,10 +133,9 @@ impl Refusal {
     /// # Errors
     /// With the refusal, where that cannot help.
     pub async fn unless_passing(status: Status) -> Result<(), Self> {
-        match retry_delay(&status) {
-            Some(delay) => Ok(time::sleep(delay).await),
-            None => Err(Self(status)),
-        }
+        let Some(delay) = retry_delay(&status) else { return Err(Self(status)) };
+        time::sleep(delay).await;
+        Ok(())
     }
 }
 

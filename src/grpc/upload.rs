@@ -19,7 +19,7 @@ use crate::pb::{self, Announced, WireError};
 pub const MAX_CHECKPOINT_BYTES: usize = 64 << 20;
 
 /// How long a client may send nothing.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
+const MAX_SILENCE: Duration = Duration::from_mins(1);
 
 /// Says whether bytes are a checkpoint that could answer for a task, which this room cannot tell: what the
 /// checkpoint reports of itself, where it does, or for people why it cannot answer. May compute for a while.

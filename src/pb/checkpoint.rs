@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_checkpoint_are_all_of_it_in_order() {
-        let bytes: Vec<u8> = (0..2 * CHUNK_BYTES + 1).map(|place| place as u8).collect();
+        let bytes: Vec<u8> = (0..=2 * CHUNK_BYTES).map(|place| place as u8).collect();
         let size_bytes = bytes.len() as u64;
         let mut sent = pb::ImportCheckpointRequest::parts("t".into(), bytes.clone());
         let Some(import_checkpoint_request::Part::Metadata(announced)) =

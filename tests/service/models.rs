@@ -11,6 +11,7 @@ use tagates::pb::import_checkpoint_request::Part;
 use tagates::pb::model_service_client::ModelServiceClient;
 use tagates::pb::{self, ImportCheckpointRequest, ModelVersion, Origin, Promotion};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -305,28 +306,24 @@ async fn what_is_no_checkpoint_of_the_task_is_refused_by_field() {
 #[tokio::test]
 async fn so_many_imports_at_once_and_no_more_and_none_delays_the_stop() {
     let app = TestApp::spawn().await;
-    let file = checkpoints::of_one_step();
-    let mut open = Vec::new();
-    for _ in 0..4 {
-        let (keep_open, messages) = mpsc::channel(1);
+    let begin = pb::ImportCheckpointMetadata { task: TASK.into(), size_bytes: 1, sha256: "0".repeat(64) };
+    let (mut keep_open, mut calls) = (Vec::new(), JoinSet::new());
+    for _ in 0..5 {
+        let (sender, messages) = mpsc::channel(1);
+        let part = Some(Part::Metadata(begin.clone()));
+        sender.send(ImportCheckpointRequest { part }).await.expect("room for a message");
+        keep_open.push(sender);
         let mut service = service(&app);
-        let call =
-            tokio::spawn(async move { service.import_checkpoint(ReceiverStream::new(messages)).await });
-        open.push((keep_open, call));
+        calls.spawn(async move { service.import_checkpoint(ReceiverStream::new(messages)).await });
     }
-    let refused = async {
-        loop {
-            if let Err(status) = import(&app, file.path()).await {
-                break status;
-            }
-        }
-    };
-    let status = time::timeout(Duration::from_secs(30), refused).await.expect("a limit");
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+    let mut end =
+        async || calls.join_next().await.expect("a call").expect("no panic").expect_err("no import");
+    let refused = end().await;
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
     app.stop().await.expect("a stop in time");
-    for (_, call) in open {
-        assert_eq!(call.await.expect("no panic").expect_err("broken off").code(), Code::Unavailable);
+    for _ in 0..4 {
+        assert_eq!(end().await.code(), Code::Unavailable);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tagates::background::Nudge;
-use tagates::domain::{Lease, Progress, Task};
+use tagates::domain::{Lease, Progress, RetrainingPolicy, Task};
 use tagates::grpc::{self, CheckpointCheck, Health, StoreAccess};
 use tagates::pb::training_service_client::TrainingServiceClient;
 use tagates::pb::{self, RunState, TrainingRun};
@@ -24,7 +24,7 @@ use crate::command_line::{error, lines, tagates};
 use crate::tasks::{self, field};
 
 const TASK: &str = "nasbench201-cifar10";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// A server that trains nothing, so that a run stays as it is.
 async fn spawn() -> TestApp {
@@ -180,7 +180,10 @@ impl Trainer {
         let config = config(data_dir.path(), &[]);
         let store = Store::connect(&config.store).await.expect("a store");
         store.migrate(config.store.migrate).await.expect("a schema");
-        store.task_insert(&Task::nasbench201_cifar10(), &Default::default(), None).await.expect("a task");
+        store
+            .task_insert(&Task::nasbench201_cifar10(), &RetrainingPolicy::default(), None)
+            .await
+            .expect("a task");
         let (sender, receiver) = watch::channel(Some(store.clone()));
         let (handle, worker) = serving::start(&config.serving).expect("a model thread");
         let (check, stop): (CheckpointCheck, _) = (Arc::new(|_, _| Ok(None)), CancellationToken::new());

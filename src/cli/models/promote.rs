@@ -38,11 +38,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         who: args.signature.who,
         why: args.signature.why,
     };
-    match connection.call(connection.models().promote_model_version(request))?.promotion {
-        Some(promotion) => print_change(promotion),
-        None => {
-            eprintln!("it is champion already");
-            Ok(())
-        }
+    let reply = connection.call(connection.models().promote_model_version(request))?;
+    if let Some(promotion) = reply.promotion {
+        print_change(promotion)
+    } else {
+        eprintln!("it is champion already");
+        Ok(())
     }
 }
