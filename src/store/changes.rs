@@ -17,7 +17,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// A listener that heard nothing for so long is replaced: one whose connection the network forgot would
 /// never hear anything again.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Tells when something about tasks, runs or champions may have changed, in this process or in another one
 /// on the same PostgreSQL. It carries no data, and news can be lost: look now and then all the same.
@@ -59,7 +59,7 @@ impl Changes {
     pub async fn next(&mut self) {
         if self.news.changed().await.is_err() {
             // The store is gone, and nobody else can change the file.
-            future::pending().await
+            future::pending::<()>().await;
         }
     }
 }

@@ -77,20 +77,20 @@ impl Store {
 
 row! {
     struct CountsRow {
-        n_feasible: i64,
-        n_infeasible: i64,
-        n_new_feasible: i64,
-        n_new_infeasible: i64,
+        feasible: i64,
+        infeasible: i64,
+        new_feasible: i64,
+        new_infeasible: i64,
     }
 }
 
 impl CountsRow {
     fn counts(self) -> Result<ObservationCounts, Cause> {
         Ok(ObservationCounts {
-            n_feasible: self.n_feasible.try_into()?,
-            n_infeasible: self.n_infeasible.try_into()?,
-            n_new_feasible: self.n_new_feasible.try_into()?,
-            n_new_infeasible: self.n_new_infeasible.try_into()?,
+            n_feasible: self.feasible.try_into()?,
+            n_infeasible: self.infeasible.try_into()?,
+            n_new_feasible: self.new_feasible.try_into()?,
+            n_new_infeasible: self.new_infeasible.try_into()?,
         })
     }
 }
@@ -101,10 +101,10 @@ async fn observations_count(
     after: Sequence,
 ) -> Result<CountsRow, Error> {
     const OBSERVATIONS_COUNT: &str = "
-        SELECT count(value) AS n_feasible,
-               count(infeasible_reason) AS n_infeasible,
-               count(value) FILTER (WHERE sequence > $2) AS n_new_feasible,
-               count(infeasible_reason) FILTER (WHERE sequence > $2) AS n_new_infeasible
+        SELECT count(value) AS feasible,
+               count(infeasible_reason) AS infeasible,
+               count(value) FILTER (WHERE sequence > $2) AS new_feasible,
+               count(infeasible_reason) FILTER (WHERE sequence > $2) AS new_infeasible
         FROM observations
         WHERE task_id = $1 AND retracted_by IS NULL";
     Ok(on!(connection, |connection| {

@@ -12,12 +12,12 @@ use crate::made::{stored_task, two};
 /// Longer than news takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn assert_heard(changes: &mut Changes, what: &str) {
+pub async fn assert_heard(changes: &mut Changes, what: &str) {
     timeout(PATIENCE, changes.next()).await.unwrap_or_else(|_| panic!("{what} is heard of"));
 }
 
 /// Does something in one process, and hears of it in another.
-async fn assert_told(changes: &mut Changes, what: &str, change: impl Future<Output = ()>) {
+pub async fn assert_told(changes: &mut Changes, what: &str, change: impl Future<Output = ()>) {
     // What there was before.
     while timeout(Duration::ZERO, changes.next()).await.is_ok() {}
     change.await;

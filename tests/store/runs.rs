@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use tagates::domain::{
-    Lease, ModelVersionId, Origin, Progress, RunId, RunState, Sequence, TaskName, TrainingRun,
+    Lease, ModelVersionId, Origin, Progress, RetrainingPolicy, RunId, RunState, Sequence, TaskName,
+    TrainingRun,
 };
 use tagates::store::{
     ClaimedRun, Enqueued, Error, Fenced, Finish, Heartbeat, NewVersion, Promote, RequestKey, Store,
+    TaskInserted,
 };
 
 use crate::database::Database;
@@ -193,9 +195,11 @@ pub async fn the_same_request_is_the_same_run(database: Database) {
     assert!(next.id > first.id);
 
     let two = crate::made::task("two");
-    let created =
-        store.task_insert(&two, &Default::default(), Some(&request("r", 1))).await.expect("an answer");
-    assert!(matches!(created, tagates::store::TaskInserted::RequestReused), "{created:?}");
+    let created = store
+        .task_insert(&two, &RetrainingPolicy::default(), Some(&request("r", 1)))
+        .await
+        .expect("an answer");
+    assert!(matches!(created, TaskInserted::RequestReused), "{created:?}");
 }
 
 pub async fn claims_at_once_never_give_one_run_twice(database: Database) {

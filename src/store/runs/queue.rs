@@ -96,7 +96,11 @@ impl Store {
                 continue;
             }
             let token = tx.connection().token().await?;
-            run_claim(tx.connection(), &known, &token, now, later(now, lease)).await?;
+            if !run_claim(tx.connection(), &known, &token, now, later(now, lease)).await? {
+                // Somebody else was first.
+                tx.rollback().await?;
+                continue;
+            }
             let claimed = ClaimedRun {
                 run: existing(tx.connection(), run).await?.run,
                 lease: Lease { run, token },
@@ -201,13 +205,14 @@ async fn run_claimable(connection: Connection<'_>, now: i64) -> Result<Option<Ru
     Ok(run.map(RunId))
 }
 
+/// Whether the run was still as it had been read.
 async fn run_claim(
     connection: Connection<'_>,
     known: &KnownRun,
     token: &str,
     now: i64,
     expires_at: i64,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     const RUN_CLAIM: &str = "
         UPDATE training_runs
         SET state = 'running',
@@ -222,8 +227,8 @@ async fn run_claim(
                 up_to,
                 (SELECT last_sequence FROM tasks WHERE tasks.task_id = training_runs.task_id)
             )
-        WHERE run_id = $1";
-    on!(connection, |connection| {
+        WHERE run_id = $1 AND lease_token IS NOT DISTINCT FROM $7 AND finished_at IS NULL";
+    let n_changed = on!(connection, |connection| {
         sqlx::query(RUN_CLAIM)
             .bind(known.run.id.0)
             .bind(token)
@@ -231,11 +236,12 @@ async fn run_claim(
             .bind(expires_at)
             .bind(i64::from(known.run.n_attempts))
             .bind(errors_json(&known.run.errors))
+            .bind(&known.token)
             .execute(connection)
             .await
-            .map(drop)
+            .map(|done| done.rows_affected())
     })?;
-    Ok(())
+    Ok(n_changed == 1)
 }
 
 async fn run_cancel_request(connection: Connection<'_>, run: RunId) -> Result<(), Error> {
