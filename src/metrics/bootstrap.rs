@@ -99,7 +99,9 @@ impl ResampledTau {
         let by_y = ascending_groups(ys);
         let mut y_ranks = vec![0; ys.len()];
         for (rank, items) in by_y.iter().enumerate() {
-            items.iter().for_each(|&item| y_ranks[item] = rank);
+            for &item in items {
+                y_ranks[item] = rank;
+            }
         }
         Self { groups, y_ranks, n_at_y: vec![0; by_y.len()], tree: vec![0; by_y.len() + 1] }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::domain::{RetrainingPolicy, Sequence, Timestamp};
 
 /// Wait after the first run in a row that failed for good; it doubles with each further one.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
+const FIRST_BACK_OFF: Duration = Duration::from_mins(1);
 /// Wait after a run that failed for good, at most.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(6 * 60 * 60);
+const LONGEST_BACK_OFF: Duration = Duration::from_hours(6);
 
 /// What is known of a task, read at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,9 +17,10 @@ use crate::domain::{
 };
 use crate::fit::FitError;
 use crate::model::Checkpoint;
+use crate::retraining::config::Config;
 use crate::retraining::dataset::{Datasets, datasets};
 use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
-use crate::retraining::fitting::Fit;
+use crate::retraining::fitting::{Fit, FromScratch};
 use crate::retraining::gate::Decision;
 use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, judge};
 use crate::retraining::watch::{Stop, Watch};
@@ -124,6 +125,13 @@ impl Driver {
     #[must_use]
     pub fn new(store: Store, fit: Arc<dyn Fit>, timing: Timing) -> Self {
         Self { store, fit, timing }
+    }
+
+    /// A driver that trains from scratch with as much of the machine as the settings give it.
+    #[must_use]
+    pub fn from_scratch(store: Store, config: &Config) -> Self {
+        let fit = FromScratch { n_threads: config.training_threads };
+        Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
     }
 
     /// Goes on until `stop`, woken by `nudge`, news of the store, or the timer. A run under way is then given
