@@ -7,11 +7,13 @@ use std::{env, fs};
 
 use protox::prost::Message;
 
-const PROTO_FILES: [&str; 4] = [
+const PROTO_FILES: [&str; 6] = [
+    "tagates/v1/model.proto",
     "tagates/v1/observation.proto",
     "tagates/v1/predictor.proto",
     "tagates/v1/search_space.proto",
     "tagates/v1/task.proto",
+    "tagates/v1/training.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

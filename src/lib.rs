@@ -13,6 +13,7 @@ pub mod grpc;
 pub mod metrics;
 pub mod model;
 pub mod pb;
+pub mod retraining;
 pub mod serving;
 pub mod space;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The server put together: configuration, the rooms it is made of, start and stop.
 
 mod config;
+mod imported;
 pub mod shipped;
 mod startup;
 pub mod telemetry;
@@ -41,6 +42,8 @@ pub struct App {
     following: JoinHandle<anyhow::Result<()>>,
     stop_following: CancellationToken,
     drain_timeout: Duration,
+    /// Ends what would keep the server from its end.
+    stop: CancellationToken,
 }
 
 impl App {
@@ -60,7 +63,8 @@ impl App {
         let (store, stored) = watch::channel(None);
         let nudge = Nudge::default();
         let access = StoreAccess::new(stored, nudge.clone());
-        let routes = grpc::routes(&config.grpc, handle.clone(), &access, &health)
+        let (check, stop) = (imported::check(Device::Cpu), CancellationToken::new());
+        let routes = grpc::routes(&config.grpc, handle.clone(), &access, &health, check, &stop)
             .context("could not set up reflection")?;
 
         let (health, device) = (health.clone(), Device::Cpu);
@@ -77,7 +81,17 @@ impl App {
         let stop_following = CancellationToken::new();
         let following = tokio::spawn(startup.run(champions, stop_following.clone()));
         let drain_timeout = Duration::from_secs(config.drain_timeout_s);
-        Ok(Self { listener, local_addr, routes, health, worker, following, stop_following, drain_timeout })
+        Ok(Self {
+            listener,
+            local_addr,
+            routes,
+            health,
+            worker,
+            following,
+            stop_following,
+            drain_timeout,
+            stop,
+        })
     }
 
     /// Where it listens: the port that was taken where the configuration left it open.
@@ -92,7 +106,7 @@ impl App {
     /// # Errors
     /// When calls are still unanswered after the drain timeout, or the model thread dies.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let stop = CancellationToken::new();
+        let stop = self.stop;
         let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
         let mut server = pin!(
             Server::builder()
@@ -118,6 +132,9 @@ impl App {
             () = shutdown => {}
         }
         tracing::info!(timeout = ?self.drain_timeout, "stopping: calls that were accepted are answered");
+        // First, lest it say that the server is ready.
+        self.stop_following.cancel();
+        self.following.await.context("following the store died")??;
         self.health.stopping().await;
         stop.cancel();
         time::timeout(self.drain_timeout, server)
@@ -126,8 +143,6 @@ impl App {
                 format!("calls were still open after {:?} (--drain-timeout-s)", self.drain_timeout)
             })?
             .context("server failed while it stopped")?;
-        self.stop_following.cancel();
-        self.following.await.context("following the store died")??;
         self.worker.stop().await.context("calls may be unanswered")?;
         tracing::info!("stopped");
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use candle_core::Device;
 use tokio::sync::watch;
-use tokio::task;
+use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::shipped;
@@ -18,6 +18,8 @@ use crate::store::{self, OpenError, Store};
 
 /// Between two tries to reach a database that was not there.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// What one look at what is champion may take, loading included.
+const FOLLOW_TIMEOUT: Duration = Duration::from_mins(1);
 /// Between two looks at what is champion, where no nudge comes.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -48,11 +50,12 @@ impl Startup {
             self.pin(&store, name, checkpoint).await?;
         }
         let pinned = self.pinned.as_ref().map(|(name, _)| name.clone());
-        let mut champions = Champions::new(store.clone(), self.handle.clone(), self.device.clone(), pinned);
-        champions.follow().await?;
+        let champions = Champions::new(store.clone(), self.handle.clone(), self.device.clone(), pinned);
+        let tasks = champions.follow().await?;
         tracing::info!(%store, "keeping data");
         self.store.send_replace(Some(store));
         self.health.ready().await;
+        self.report(&tasks).await;
         Ok(champions)
     }
 
@@ -60,10 +63,33 @@ impl Startup {
         let Some(stored) = store.task_by_name(name).await? else {
             bail!("task {name} of the checkpoint is not known (--checkpoint, --task)");
         };
+        if stored.archived_at.is_some() {
+            bail!("task {name} of the checkpoint is archived (--checkpoint, --task)");
+        }
         let (checkpoint, device) = (checkpoint.clone(), self.device.clone());
         let loaded = task::spawn_blocking(move || serving::load(stored.task, &checkpoint, &device));
         self.handle.swap(loaded.await.context("loading died")??);
         Ok(())
+    }
+
+    /// Looks once at what is champion. A database that falls silent is asked again, on another connection.
+    async fn follow(&self, champions: &Champions) {
+        let error: Box<dyn std::error::Error + Send + Sync> =
+            match time::timeout(FOLLOW_TIMEOUT, champions.follow()).await {
+                Ok(Ok(tasks)) => return self.report(&tasks).await,
+                Ok(Err(error)) => error.into(),
+                Err(elapsed) => elapsed.into(),
+            };
+        let error = &*error as &dyn std::error::Error;
+        tracing::warn!(error, "could not ask the database for champions, trying again");
+    }
+
+    /// Tells who asks for the health of a task alone.
+    async fn report(&self, tasks: &[TaskName]) {
+        for task in tasks {
+            let is_served = self.handle.champion(task).is_some() && self.handle.refused(task).is_none();
+            self.health.task(task, is_served).await;
+        }
     }
 
     /// Goes on until `stop`: becomes ready if it is not yet, then follows the store.
@@ -77,18 +103,20 @@ impl Startup {
             if !self.nudge.wait(interval, &stop).await {
                 return Ok(());
             }
-            match &mut champions {
-                Some(champions) => {
-                    if let Err(error) = champions.follow().await {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "could not ask the database for champions, trying again");
-                    }
+            let round = async {
+                match &champions {
+                    Some(champions) => self.follow(champions).await,
+                    None => match self.attempt().await {
+                        Ok(ready) => champions = Some(ready),
+                        Err(error) if is_transient(&error) => tracing::warn!("{error:#}, trying again"),
+                        Err(error) => return Err(error),
+                    },
                 }
-                None => match Box::pin(self.attempt()).await {
-                    Ok(ready) => champions = Some(ready),
-                    Err(error) if is_transient(&error) => tracing::warn!("{error:#}, trying again"),
-                    Err(error) => return Err(error),
-                },
+                Ok(())
+            };
+            match stop.run_until_cancelled(round).await {
+                Some(round) => round?,
+                None => return Ok(()),
             }
         }
     }

@@ -7,16 +7,19 @@ mod filter;
 mod import;
 mod lines;
 mod migrate;
+mod models;
 mod observe;
 mod output;
 mod predict;
 mod retract;
 mod retractions;
 mod rows;
+mod runs;
 mod serve;
 mod server;
 mod tasks;
 mod train;
+mod whole_file;
 
 use std::num::NonZero;
 use std::thread;
@@ -68,6 +71,12 @@ pub enum Command {
     /// Print or undo what took observations back.
     #[command(subcommand)]
     Retractions(retractions::Command),
+    /// Start, follow and cancel the training runs of a server.
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Keep the versions of a task's model, and which of them answers.
+    #[command(subcommand)]
+    Models(models::Command),
     /// Bring the schema of the database up to date, without serving.
     Migrate(store::Config),
 }
@@ -90,6 +99,8 @@ impl Command {
             Self::Export(args) => export::run(args).map(|()| Outcome::Complete),
             Self::Retract(args) => retract::run(args).map(|()| Outcome::Complete),
             Self::Retractions(command) => command.run(),
+            Self::Runs(command) => command.run(),
+            Self::Models(command) => command.run().map(|()| Outcome::Complete),
             Self::Migrate(config) => migrate::run(&config).map(|()| Outcome::Complete),
         };
         match outcome {

@@ -10,8 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
+use crate::pb::model_service_client::ModelServiceClient;
 use crate::pb::observation_service_client::ObservationServiceClient;
 use crate::pb::task_service_client::TaskServiceClient;
+use crate::pb::training_service_client::TrainingServiceClient;
 
 /// How long to wait before a call is sent again when the server does not say.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -35,6 +37,25 @@ impl ServerArgs {
     pub(in crate::cli) fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(&self.server)
     }
+
+    /// As [`Self::connect`], but the server may come later: the first call finds out.
+    ///
+    /// # Errors
+    /// When it is no URL.
+    pub(in crate::cli) fn connect_lazily(&self) -> anyhow::Result<Connection> {
+        Connection::open_lazily(&self.server)
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build().context("could not start the runtime")
+}
+
+fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let endpoint =
+        Endpoint::from_shared(url.clone()).with_context(|| format!("{url:?} is no URL (--server)"))?;
+    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT))
 }
 
 /// A connection to a server. It is made anew by itself when it breaks.
@@ -49,16 +70,16 @@ impl Connection {
     /// # Errors
     /// When it is no URL or no server answers there.
     pub fn open(url: &str) -> anyhow::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("could not start the runtime")?;
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(url.clone())
-            .with_context(|| format!("{url:?} is no URL (--server)"))?
-            .connect_timeout(CONNECT_TIMEOUT);
-        let channel =
-            runtime.block_on(endpoint.connect()).with_context(|| format!("could not connect to {url}"))?;
+        let (runtime, endpoint) = (runtime()?, endpoint(url)?);
+        let channel = runtime
+            .block_on(endpoint.connect())
+            .with_context(|| format!("could not connect to {} (--server)", endpoint.uri()))?;
+        Ok(Self { runtime, channel })
+    }
+
+    fn open_lazily(url: &str) -> anyhow::Result<Self> {
+        let (runtime, endpoint) = (runtime()?, endpoint(url)?);
+        let channel = runtime.block_on(async { endpoint.connect_lazy() });
         Ok(Self { runtime, channel })
     }
 
@@ -75,6 +96,16 @@ impl Connection {
     /// For calls about observations.
     pub fn observations(&self) -> ObservationServiceClient<Channel> {
         ObservationServiceClient::new(self.channel())
+    }
+
+    /// For calls about training runs.
+    pub fn trainings(&self) -> TrainingServiceClient<Channel> {
+        TrainingServiceClient::new(self.channel())
+    }
+
+    /// For calls about model versions.
+    pub fn models(&self) -> ModelServiceClient<Channel> {
+        ModelServiceClient::new(self.channel())
     }
 
     /// Waits for the answer to a call.
@@ -94,7 +125,20 @@ impl Connection {
 /// What a call as a whole was refused with.
 #[derive(Debug, thiserror::Error)]
 #[error("server answered {:?}: {}", .0.code(), .0.message())]
-pub(in crate::cli) struct Refusal(Status);
+pub(in crate::cli) struct Refusal(pub Status);
+
+impl Refusal {
+    /// Waits for as long as the server asks before what broke off with `status` is begun again.
+    ///
+    /// # Errors
+    /// With the refusal, where that cannot help.
+    pub async fn unless_passing(status: Status) -> Result<(), Self> {
+        match retry_delay(&status) {
+            Some(delay) => Ok(time::sleep(delay).await),
+            None => Err(Self(status)),
+        }
+    }
+}
 
 /// How long a call that may be repeated is sent again while the server cannot answer it.
 #[derive(Clone, Copy, Debug)]

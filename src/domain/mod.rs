@@ -1,4 +1,4 @@
-//! Tasks, observations, predictions and model versions as valid values.
+//! Tasks, observations, predictions, training runs and model versions as valid values.
 //!
 //! This room knows nothing of tensors, storage or the wire; time is a parameter.
 
@@ -8,8 +8,10 @@ mod holdout;
 mod observation;
 mod policy;
 mod prediction;
+mod run;
 mod task;
 mod time;
+mod version;
 
 pub use candidate::Candidate;
 pub use holdout::{Holdout, HoldoutError};
@@ -19,5 +21,7 @@ pub use observation::{
 };
 pub use policy::{GateMargins, PolicyError, RetrainingPolicy};
 pub use prediction::{ModelVersionId, Prediction, ScoreKind, StepPrediction};
+pub use run::{Lease, ObservationCounts, Progress, RunError, RunId, RunState, TrainingRun};
 pub use task::{Budget, Goal, StoredTask, Task, TaskName, TaskNameError, Unit};
 pub use time::Timestamp;
+pub use version::{ModelVersion, Origin, Promotion, PromotionId};

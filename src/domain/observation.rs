@@ -45,7 +45,7 @@ impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(value) => write!(f, "value {value}"),
-            Self::Infeasible(reason) => write!(f, "infeasible ({reason})"),
+            Self::Infeasible(reason) => write!(f, "infeasible ({reason:.80})"),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The retraining policy of a task: the one part of it that can be changed.
+/// The retraining policy of a task: the one part of it that can be changed. Kept as JSON; what a newer
+/// binary added is passed over, so that an older one still starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct RetrainingPolicy {
     /// Whether it is retrained at all without being asked.
     pub is_enabled: bool,
@@ -24,7 +25,7 @@ pub struct RetrainingPolicy {
 
 /// What a challenger must show on the holdout to become champion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct GateMargins {
     /// Labelled architectures the holdout must have.
     pub min_holdout: u32,

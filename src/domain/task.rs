@@ -142,4 +142,6 @@ pub struct StoredTask {
     pub archived_at: Option<Timestamp>,
     /// The number of the last observation or retraction accepted, 0 before the first.
     pub last_sequence: Sequence,
+    /// Since when no version is promoted but by hand: a champion was rolled back.
+    pub promotion_paused_at: Option<Timestamp>,
 }

@@ -20,6 +20,8 @@ pub const REFERENCE_SIZE: usize = 4_096;
 const MAX_BINS: usize = 128;
 /// Labels whose mean makes a knot, at least.
 const MIN_BIN_SIZE: usize = 16;
+/// Labels that make the two knots a calibration has at least.
+pub const MIN_CALIBRATION_SIZE: usize = 2 * MIN_BIN_SIZE;
 
 /// The scores of one predictor for the sample of the space.
 #[derive(Clone, Debug)]

@@ -20,9 +20,19 @@ pub struct Example {
     pub saliencies: Option<Saliencies>,
     /// For each target of the dataset, in the unit of the task; `None` where it was not measured.
     pub labels: Vec<Option<f64>>,
+    /// For each target, whether it was tried to measure it in vain; there is no label then. None where empty.
+    pub infeasible: Vec<bool>,
 }
 
 impl Example {
+    /// Its label of a target on a scale where larger is better: minus infinity where it was infeasible,
+    /// which is worse than anything that was measured; `None` where it was not tried.
+    #[must_use]
+    pub fn merit(&self, target: usize, goal: Goal) -> Option<f64> {
+        let worst = self.infeasible.get(target).is_some_and(|is_infeasible| *is_infeasible);
+        self.labels[target].map(|label| goal.merit(label)).or(worst.then_some(f64::NEG_INFINITY))
+    }
+
     /// The example as a model is asked about it.
     #[must_use]
     pub fn input(&self) -> Input<'_> {
@@ -177,6 +187,12 @@ impl Dataset {
         self.examples.iter().map(|example| example.class.clone()).collect()
     }
 
+    /// All merits of one target: see [`Example::merit`].
+    #[must_use]
+    pub fn merits(&self, target: usize) -> Vec<Option<f64>> {
+        self.examples.iter().map(|example| example.merit(target, self.goal)).collect()
+    }
+
     /// All labels of one target.
     #[must_use]
     pub fn labels(&self, target: usize) -> Vec<Option<f64>> {
@@ -203,7 +219,7 @@ fn example(
         None => None,
     };
     let class = architecture.canonical().id;
-    Ok(Example { architecture, class, saliencies, labels })
+    Ok(Example { architecture, class, saliencies, labels, infeasible: Vec::new() })
 }
 
 fn saliencies(row: &Row, column: &str) -> Result<Option<Saliencies>, DatasetError> {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use candle_core::Device;
+use serde::{Deserialize, Serialize};
 
-use crate::fit::calibrate::{REFERENCE_SIZE, ReferenceScores, calibration, fold_of};
+use crate::fit::calibrate::{MIN_CALIBRATION_SIZE, REFERENCE_SIZE, ReferenceScores, calibration, fold_of};
 use crate::fit::config::FitConfig;
 use crate::fit::dataset::{Dataset, Example};
 use crate::fit::trainer::{Epoch, FitError, Trainer};
@@ -26,12 +27,16 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// Folds for the calibration, 2 or more; without, scores mean order only.
     pub n_folds: Option<usize>,
+    /// Whether labels that do not rise with the scores, and so cannot calibrate them, leave scores that
+    /// mean order only. Else the fit fails.
+    pub may_stay_uncalibrated: bool,
     /// Training runs side by side, one thread each.
     pub n_threads: NonZero<usize>,
 }
 
 /// One training run of a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Run {
     /// On all examples: its predictor is the result.
     Full,
@@ -65,8 +70,8 @@ impl Plan<'_> {
     /// Trains and calibrates. `None` where the observer stopped a run.
     ///
     /// # Errors
-    /// When a run fails (the others then stop), or labels do not rise with the scores and so cannot
-    /// calibrate them, or the model needs saliencies, which a sample of the space does not come with.
+    /// When a run fails (the others then stop), or labels do not rise with the scores where they have to,
+    /// or the model is to be calibrated and needs saliencies, which a sample of the space does not come with.
     ///
     /// # Panics
     /// Never, unless a run does.
@@ -82,11 +87,36 @@ impl Plan<'_> {
         if folds.is_empty() {
             return Ok(Some(checkpoint.clone()));
         }
+        let calibrations = match self.calibrations(checkpoint, folds) {
+            Err(FitError::NoCalibration) if self.may_stay_uncalibrated => {
+                return Ok(Some(checkpoint.clone()));
+            }
+            calibrations => calibrations?,
+        };
         let mut header = checkpoint.header().clone();
-        for (head, calibration) in header.steps.iter_mut().zip(self.calibrations(checkpoint, folds)?) {
+        for (head, calibration) in header.steps.iter_mut().zip(calibrations) {
             head.calibration = Some(calibration);
         }
         Ok(Some(checkpoint.with_header(&header)?))
+    }
+
+    /// Whether each fold leaves enough to train on, and all of them together enough to calibrate with. Where
+    /// that is not so, a fit without folds is still possible.
+    #[must_use]
+    pub fn can_calibrate(&self) -> bool {
+        let goal = self.dataset.goal;
+        let takes_saliencies = self.config.model.symmetry_breaking.n_metrics().is_some();
+        !takes_saliencies
+            && (0..self.dataset.targets.len()).all(|target| {
+                let n_labels = self.dataset.labels(target).iter().flatten().count();
+                let has_order = |fold: usize| {
+                    let trained_on = self.dataset.examples.iter().filter(|it| !self.is_left_out(it, fold));
+                    let mut merits = trained_on.filter_map(|example| example.merit(target, goal));
+                    let first = merits.next();
+                    merits.any(|merit| Some(merit) != first)
+                };
+                n_labels >= MIN_CALIBRATION_SIZE && (0..self.n_folds.unwrap_or(0)).all(has_order)
+            })
     }
 
     fn is_left_out(&self, example: &Example, fold: usize) -> bool {

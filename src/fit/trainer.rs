@@ -134,9 +134,13 @@ impl<'a> Trainer<'a> {
             return Err(FitError::NoFractions);
         }
         for (index, target) in dataset.targets.iter().enumerate() {
-            let mut labels = dataset.labels(index).into_iter().flatten();
-            let first = labels.next();
-            if labels.all(|label| Some(label) == first) {
+            let learnt_from = match config.loss {
+                Loss::PairwiseHinge { .. } => dataset.merits(index),
+                Loss::MeanSquaredError => dataset.labels(index),
+            };
+            let mut learnt_from = learnt_from.into_iter().flatten();
+            let first = learnt_from.next();
+            if learnt_from.all(|label| Some(label) == first) {
                 return Err(FitError::NothingToLearn { column: target.column.clone() });
             }
         }
@@ -309,12 +313,16 @@ impl<'a> Trainer<'a> {
     ) -> Result<Option<Tensor>, FitError> {
         let mut losses = Vec::with_capacity(embeddings.len());
         for (target, embeddings) in embeddings.iter().enumerate() {
-            let labels: Vec<Option<f64>> = batch.iter().map(|example| example.labels[target]).collect();
             let loss = match self.config.loss {
                 Loss::PairwiseHinge { margin, pairs } => {
-                    self.hinge_loss(target, &labels, embeddings, (margin, pairs), rng)?
+                    let goal = self.dataset.goal;
+                    let merits: Vec<_> = batch.iter().map(|example| example.merit(target, goal)).collect();
+                    self.hinge_loss(target, &merits, embeddings, (margin, pairs), rng)?
                 }
-                Loss::MeanSquaredError => self.squared_loss(target, &labels, embeddings, rng)?,
+                Loss::MeanSquaredError => {
+                    let labels: Vec<_> = batch.iter().map(|example| example.labels[target]).collect();
+                    self.squared_loss(target, &labels, embeddings, rng)?
+                }
             };
             losses.extend(loss);
         }
@@ -325,14 +333,12 @@ impl<'a> Trainer<'a> {
     fn hinge_loss(
         &self,
         target: usize,
-        labels: &[Option<f64>],
+        merits: &[Option<f64>],
         embeddings: &Tensor,
         (margin, which): (f64, Pairs),
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<Tensor>, FitError> {
-        let merits: Vec<Option<f64>> =
-            labels.iter().map(|label| label.map(|label| self.dataset.goal.merit(label))).collect();
-        let pairs = pairs(&merits, which, rng);
+        let pairs = pairs(merits, which, rng);
         if pairs.is_empty() {
             return Ok(None);
         }
@@ -394,6 +400,9 @@ impl<'a> Trainer<'a> {
         }
         for example in &self.dataset.examples {
             hash.update(format!("\n{} {:?} {:?}", example.architecture, example.labels, example.saliencies));
+            if example.infeasible.contains(&true) {
+                hash.update(format!(" {:?}", example.infeasible));
+            }
         }
         format!("{:x}", hash.finalize())
     }

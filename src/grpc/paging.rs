@@ -1,7 +1,7 @@
 //! Pages of lists: how long they are, and where the next one begins.
 
-use crate::domain::{Sequence, TaskName};
-use crate::pb::WireError;
+use crate::domain::{ModelVersionId, Sequence, TaskName};
+use crate::pb::{WireError, version_id};
 
 /// Entries of a page when the client does not say.
 const DEFAULT_PAGE_SIZE: u32 = 100;
@@ -26,11 +26,30 @@ pub(in crate::grpc) fn page_size(page_size: i32) -> Result<u32, WireError> {
 /// # Errors
 /// When the token is none that a page before gave.
 pub(in crate::grpc) fn sequence_before(page_token: &str) -> Result<Sequence, WireError> {
+    Ok(Sequence(number_before(page_token)?.unwrap_or(0)))
+}
+
+/// The number of the entry after which the page begins.
+///
+/// # Errors
+/// When the token is none that a page before gave.
+pub(in crate::grpc) fn number_before(page_token: &str) -> Result<Option<i64>, WireError> {
     if page_token.is_empty() {
-        return Ok(Sequence(0));
+        return Ok(None);
     }
-    let sequence = page_token.parse().ok().filter(|sequence: &i64| *sequence > 0);
-    sequence.map(Sequence).ok_or_else(unknown_token)
+    let number = page_token.parse().ok().filter(|number: &i64| *number > 0);
+    number.map(Some).ok_or_else(unknown_token)
+}
+
+/// The version after which the page begins.
+///
+/// # Errors
+/// When the token is none that a page before gave.
+pub(in crate::grpc) fn version_before(page_token: &str) -> Result<Option<ModelVersionId>, WireError> {
+    match page_token {
+        "" => Ok(None),
+        token => version_id("page_token", token).map(Some).map_err(|_| unknown_token()),
+    }
 }
 
 /// The task after which the page begins.
@@ -79,6 +98,8 @@ mod tests {
         assert_eq!(cut(vec![3, 4], 2, token), (vec![3, 4], String::new()));
         assert_eq!(cut(vec![], 2, token), (vec![], String::new()));
         assert_eq!(sequence_before(""), Ok(Sequence(0)));
+        assert_eq!((number_before("7"), number_before("")), (Ok(Some(7)), Ok(None)));
+        assert_eq!(version_before("v"), Ok(Some(ModelVersionId("v".into()))));
     }
 
     #[test]
@@ -86,6 +107,7 @@ mod tests {
         for token in ["x", "-1", "0", "99999999999999999999"] {
             assert_eq!(sequence_before(token).expect_err("no token").field(), "page_token");
         }
+        assert_eq!(version_before("a\nb").expect_err("no token").field(), "page_token");
         assert_eq!(task_before("No Name").expect_err("no token").field(), "page_token");
     }
 }

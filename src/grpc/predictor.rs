@@ -10,7 +10,7 @@ use crate::domain::{ModelVersionId, ScoreKind, TaskName};
 use crate::grpc::{Deadline, status};
 use crate::pb::predictor_service_server::PredictorService;
 use crate::pb::{self, WireError};
-use crate::serving::{self, Target};
+use crate::serving::{self, CandidateError, Target};
 
 /// Scores architectures.
 #[derive(Clone, Debug)]
@@ -55,11 +55,15 @@ impl Predictor {
 
         let mut predictions = answer.predictions.into_iter();
         let outcomes = (decoded.into_iter().enumerate()).map(|(index, decoded)| {
-            let prediction = decoded.and_then(|()| {
-                let prediction = predictions.next().expect("serving answers every candidate");
-                prediction.map_err(|error| WireError::new("saliencies", error))
-            });
-            prediction.map_err(|error| status::of_item(error.within(format_args!("architectures[{index}]"))))
+            let at = format!("architectures[{index}]");
+            decoded.map_err(|error| status::of_item(error.within(&at)))?;
+            let prediction = predictions.next().expect("serving answers every candidate");
+            prediction.map_err(|error| match error {
+                CandidateError::Input(error) => {
+                    status::of_item(WireError::new("saliencies", error).within(at))
+                }
+                CandidateError::NotFinite => status::of_item(status::internal_item(format!("{at}: {error}"))),
+            })
         });
         Ok(Reply::new(&target, answer.timings, outcomes.collect()))
     }

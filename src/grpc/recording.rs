@@ -5,6 +5,7 @@ use std::mem;
 
 use tonic::Status;
 
+use crate::domain::StoredTask;
 use crate::grpc::status;
 use crate::grpc::task::task_name;
 use crate::pb::{self, WireError, record_result::Outcome};
@@ -74,11 +75,18 @@ impl Recording<'_> {
                 return Ok(());
             }
         };
-        let Some(stored) = self.store.task_by_name(&name).await? else {
-            let error = status::not_found("task", name.as_str());
-            self.refuse_task(items.iter().map(|(index, _)| *index), &error);
-            return Ok(());
+        let refusal = match self.store.task_by_name(&name).await {
+            Ok(Some(stored)) => return self.record_of(&stored, items).await,
+            Ok(None) => status::not_found("task", name.as_str()),
+            Err(error @ store::Error::Corrupt { .. }) => error.into(),
+            Err(error) => return Err(error.into()),
         };
+        self.refuse_task(items.iter().map(|(index, _)| *index), &refusal);
+        Ok(())
+    }
+
+    async fn record_of(&mut self, stored: &StoredTask, items: Vec<Item>) -> Result<(), Status> {
+        let name = &stored.task.name;
         let (mut indices, mut valid) = (Vec::new(), Vec::new());
         for (index, observation) in items {
             match observation.decode(&stored.task) {
@@ -92,7 +100,7 @@ impl Recording<'_> {
         if valid.is_empty() {
             return Ok(());
         }
-        match self.store.observations_insert(&name, &valid).await {
+        match self.store.observations_insert(name, &valid).await {
             Ok(recorded) => {
                 for ((index, recorded), sent) in indices.into_iter().zip(recorded).zip(&valid) {
                     self.outcomes[index] = Some(Outcome::new(recorded, sent.measurement()));

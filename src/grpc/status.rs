@@ -6,12 +6,15 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::domain::{ModelVersionId, TaskName};
+use crate::domain::{ModelVersionId, TaskName, TrainingRun};
 use crate::pb::WireError;
 use crate::{serving, store};
 
 /// How long to wait before a call is sent again that the database was not there for.
 const DATABASE_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// How long to wait before a checkpoint is sent again that there was no room for.
+const IMPORT_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 impl From<WireError> for Status {
     fn from(error: WireError) -> Self {
@@ -29,6 +32,9 @@ impl From<serving::Error> for Status {
             serving::Error::UnknownTask { task } => not_found("task", task.as_str()),
             serving::Error::NoModel { task } => {
                 precondition("MODEL_PROMOTED", &format!("tasks/{task}"), message)
+            }
+            serving::Error::NotLoaded { task, version } => {
+                precondition("MODEL_VERSION_LOADED", &subject(&task, &version), message)
             }
             serving::Error::UnknownVersion { task, asked, .. } => {
                 precondition("MODEL_VERSION_LOADED", &subject(&task, &asked), message)
@@ -78,6 +84,11 @@ pub(in crate::grpc) fn unavailable(message: String) -> Status {
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
+/// This server cannot do it for one item.
+pub(in crate::grpc) fn internal_item(message: String) -> Status {
+    Status::with_error_details(Code::Internal, message, ErrorDetails::new())
+}
+
 /// There is such a thing, and another one.
 pub(in crate::grpc) fn already_exists(kind: &str, name: &str) -> Status {
     let message = format!("another {kind} is called \"{name:.80}\"");
@@ -90,6 +101,54 @@ pub(in crate::grpc) fn not_found(kind: &str, name: &str) -> Status {
     let message = format!("{kind} \"{name:.80}\" is not known here");
     let details = ErrorDetails::with_resource_info(kind, format!("{name:.80}"), "", &message);
     Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// The task has a run that goes first.
+pub(in crate::grpc) fn unfinished_run(run: &TrainingRun) -> Status {
+    let message = format!("task {} has an unfinished training run: {}", run.task, run.id);
+    let details = ErrorDetails::with_resource_info("training run", run.id.to_string(), "", &message);
+    Status::with_error_details(Code::AlreadyExists, message, details)
+}
+
+/// There is no such version of the task.
+pub(in crate::grpc) fn unknown_version(task: &TaskName, version: &ModelVersionId) -> Status {
+    not_found("model version", &format!("{task}/{version}"))
+}
+
+/// Another champion is there than the caller thinks.
+pub(in crate::grpc) fn other_champion(task: &TaskName, champion: Option<&ModelVersionId>) -> Status {
+    let (subject, message) = match champion {
+        Some(version) => (subject(task, version), format!("champion of task {task} is {version}")),
+        None => (format!("tasks/{task}"), format!("task {task} has no champion")),
+    };
+    let kind = "CHAMPION_IS_EXPECTED";
+    let details = ErrorDetails::with_precondition_failure_violation(kind, subject, &message);
+    Status::with_error_details(Code::Aborted, message, details)
+}
+
+/// The version is known, but no longer what it needs to answer.
+pub(in crate::grpc) fn checkpoint_dropped(task: &TaskName, version: &ModelVersionId) -> Status {
+    let message = format!("checkpoint of version {version} of task {task} is not kept any more");
+    precondition("CHECKPOINT_KEPT", &subject(task, version), message)
+}
+
+/// There is nothing to go back to.
+pub(in crate::grpc) fn no_previous_champion(task: &TaskName, version: &ModelVersionId) -> Status {
+    let message = format!("task {task} had no champion before {version}");
+    precondition("PREVIOUS_CHAMPION", &subject(task, version), message)
+}
+
+/// As many imports are under way as there may be.
+pub(in crate::grpc) fn too_many_imports(limit: usize) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(IMPORT_RETRY_DELAY));
+    let message = format!("{limit} imports of checkpoints are under way, which is the limit");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// A fault of ours, which the client learns nothing more of.
+pub(in crate::grpc) fn internal(error: &(dyn std::error::Error + 'static), what: &str) -> Status {
+    tracing::error!(error, "{what}");
+    Status::internal(format!("{what}, the server's log says how"))
 }
 
 /// The status of one item of a call.

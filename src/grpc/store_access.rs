@@ -16,14 +16,14 @@ pub struct StoreAccess {
 }
 
 impl StoreAccess {
-    /// Hands out what `store` holds; `changed` is nudged when tasks do.
+    /// Hands out what `store` holds; `changed` is nudged when tasks or champions do.
     #[must_use]
     pub fn new(store: watch::Receiver<Option<Store>>, changed: Nudge) -> Self {
         Self { store, changed }
     }
 
-    /// Says that a task is new or archived.
-    pub(in crate::grpc) fn tasks_changed(&self) {
+    /// Says that a task is new or archived, or has another champion.
+    pub(in crate::grpc) fn changed(&self) {
         self.changed.nudge();
     }
 

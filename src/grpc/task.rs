@@ -1,17 +1,13 @@
 //! The task service.
 
-use prost::Message;
-use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
 
 use crate::domain::{StoredTask, TaskName};
+use crate::grpc::request_key::request_key;
 use crate::grpc::{StoreAccess, paging, status};
 use crate::pb::task_service_server::TaskService;
 use crate::pb::{self, PolicyChange, WireError};
-use crate::store::{RequestKey, TaskInserted};
-
-/// Longest request id.
-const MAX_REQUEST_ID_BYTES: usize = 128;
+use crate::store::TaskInserted;
 
 /// Keeps tasks.
 #[derive(Clone, Debug)]
@@ -38,7 +34,7 @@ impl TaskService for Tasks {
         let (task, policy) = message.decode().map_err(|error| error.within("task"))?;
         match self.store.get()?.task_insert(&task, &policy, key.as_ref()).await? {
             TaskInserted::Created(stored) => {
-                self.store.tasks_changed();
+                self.store.changed();
                 Ok(Response::new(pb::CreateTaskResponse { task: Some((&stored).into()) }))
             }
             TaskInserted::NameTaken => Err(status::already_exists("task", task.name.as_str())),
@@ -82,9 +78,8 @@ impl TaskService for Tasks {
         let task = request.task.unwrap_or_default();
         let name = task_name("task.name", &task.name)?;
         let change = PolicyChange::decode(task.retraining_policy, request.update_mask)?;
-        let store = self.store.get()?;
-        let policy = change.apply(found(store.task_by_name(&name).await?, &name)?.policy);
-        let stored = found(store.task_policy_update(&name, &policy).await?, &name)?;
+        let updated = self.store.get()?.task_policy_update(&name, |policy| change.apply(policy)).await?;
+        let stored = found(updated, &name)?;
         Ok(Response::new(pb::UpdateTaskResponse { task: Some((&stored).into()) }))
     }
 
@@ -95,7 +90,7 @@ impl TaskService for Tasks {
     ) -> Result<Response<pb::ArchiveTaskResponse>, Status> {
         let name = task_name("name", &request.into_inner().name)?;
         let stored = found(self.store.get()?.task_archive(&name).await?, &name)?;
-        self.store.tasks_changed();
+        self.store.changed();
         Ok(Response::new(pb::ArchiveTaskResponse { task: Some((&stored).into()) }))
     }
 }
@@ -105,32 +100,7 @@ pub(in crate::grpc) fn task_name(field: &str, name: &str) -> Result<TaskName, Wi
     TaskName::new(name).map_err(|error| WireError::new(field, error))
 }
 
-fn found(task: Option<StoredTask>, name: &TaskName) -> Result<StoredTask, Status> {
+/// The task that was looked for.
+pub(in crate::grpc) fn found(task: Option<StoredTask>, name: &TaskName) -> Result<StoredTask, Status> {
     task.ok_or_else(|| status::not_found("task", name.as_str()))
-}
-
-/// `None` where the client gives no id, and so cannot send the request again.
-fn request_key(id: String, task: &pb::Task) -> Result<Option<RequestKey>, WireError> {
-    if id.len() > MAX_REQUEST_ID_BYTES || id.contains(char::is_control) {
-        let reason = format!("has more than {MAX_REQUEST_ID_BYTES} bytes, or control characters");
-        return Err(WireError::new("request_id", reason));
-    }
-    let digest = || Sha256::digest(task.encode_to_vec()).into();
-    Ok((!id.is_empty()).then(|| RequestKey { id, digest: digest() }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_task_has_the_same_digest_and_another_one_another() {
-        let task = |name: &str| pb::Task { name: name.to_owned(), ..pb::Task::default() };
-        let key = |task| request_key("1".into(), &task).expect("a short id").expect("an id");
-        assert_eq!(key(task("a")), key(task("a")));
-        assert_ne!(key(task("a")).digest, key(task("b")).digest);
-        assert_eq!(request_key(String::new(), &task("a")), Ok(None));
-        let error = request_key("x".repeat(129), &task("a")).expect_err("a long id");
-        assert_eq!(error.field(), "request_id");
-    }
 }

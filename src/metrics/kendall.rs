@@ -24,21 +24,20 @@ pub fn kendall_tau(xs: &[f64], ys: &[f64]) -> Option<f64> {
     let discordant = sort_counting_inversions(&mut ys);
     let tied_in_y = n_tied_pairs(&ys, |a, b| are_tied(*a, *b));
 
-    let all = n_pairs(ys.len());
+    let all = n_pairs(ys.len() as u64);
     let concordant = all + tied_in_both - tied_in_x - tied_in_y - discordant;
     let (untied_in_x, untied_in_y) = ((all - tied_in_x) as f64, (all - tied_in_y) as f64);
     let tau = (concordant as f64 - discordant as f64) / (untied_in_x * untied_in_y).sqrt();
     (!tau.is_nan()).then_some(tau)
 }
 
-fn n_pairs(n_items: usize) -> u64 {
-    let n = n_items as u64;
+pub(in crate::metrics) fn n_pairs(n: u64) -> u64 {
     n * n.saturating_sub(1) / 2
 }
 
 /// Pairs of equal items in a sorted slice.
 fn n_tied_pairs<T>(sorted: &[T], equal: impl FnMut(&T, &T) -> bool) -> u64 {
-    sorted.chunk_by(equal).map(|run| n_pairs(run.len())).sum()
+    sorted.chunk_by(equal).map(|run| n_pairs(run.len() as u64)).sum()
 }
 
 /// Sorts by merging, and counts the pairs that stood in descending order.

@@ -7,11 +7,13 @@
 //! items, and where a correlation meets a slice that is constant. Slices of different lengths are a
 //! mistake of the caller and panic.
 
+mod bootstrap;
 mod correlation;
 mod kendall;
 mod loss;
 mod precision;
 
+pub use bootstrap::{Bootstrap, Bounded};
 pub use correlation::{pearson, spearman};
 pub use kendall::kendall_tau;
 pub use loss::{mean_absolute_error, mean_squared_error};

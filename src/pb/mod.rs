@@ -5,6 +5,7 @@
 //! queues or status codes.
 
 mod candidate;
+mod checkpoint;
 mod error;
 #[expect(
     clippy::pedantic,
@@ -15,18 +16,23 @@ mod generated {
     tonic::include_proto!("tagates.v1");
 }
 
+pub mod json;
 mod policy;
 mod prediction;
 mod recording;
 mod retraction;
+mod run;
 mod search_space;
 mod task;
 mod time;
+mod version;
 
+pub use checkpoint::{Announced, digest_text};
 pub use error::WireError;
 pub use generated::*;
 pub use policy::PolicyChange;
 pub use prediction::Outcome;
+pub use version::{PromotionRequest, RollbackRequest, version_id};
 
 /// The descriptors of every file of ours and of all they import, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("tagates.v1");

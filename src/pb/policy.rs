@@ -133,8 +133,20 @@ impl Field {
             _ => None,
         };
         field.ok_or_else(|| match head {
-            "name" | "search_space" | "dataset" | "metric" | "goal" | "unit" | "valid_range" | "budgets"
-            | "holdout_share" | "holdout_salt" | "created_at" | "archived_at" | "last_sequence" => {
+            "name"
+            | "search_space"
+            | "dataset"
+            | "metric"
+            | "goal"
+            | "unit"
+            | "valid_range"
+            | "budgets"
+            | "holdout_share"
+            | "holdout_salt"
+            | "created_at"
+            | "archived_at"
+            | "last_sequence"
+            | "promotion_paused_at" => {
                 format!("\"{head}\" cannot be changed, only {POLICY}")
             }
             _ => format!("\"{path:.80}\" is no field of a task"),

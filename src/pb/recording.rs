@@ -117,9 +117,11 @@ impl pb::record_result::Outcome {
             Recorded::Same(sequence) => Self::SameSequence(sequence.0),
             Recorded::Conflict { sequence, stored } => Self::Conflict(pb::ObservationConflict {
                 sequence: sequence.0,
-                message: format!(
-                    "observation {sequence} says {stored}, this one {sent}: the stored one stays"
-                ),
+                message: if stored == *sent {
+                    format!("observation {sequence} says {stored} too, of other repeats: it stays as it is")
+                } else {
+                    format!("observation {sequence} says {stored}, this one {sent}: the stored one stays")
+                },
                 stored: Some(stored.into()),
                 sent: Some(sent.clone().into()),
             }),

@@ -6,7 +6,7 @@ use crate::pb::{self, WireError, time};
 /// Numbers in a filter at most.
 const MAX_SEQUENCES: usize = 4_096;
 
-/// Longest reason of a retraction.
+/// Longest reason of a retraction or promotion.
 const MAX_REASON_BYTES: usize = 1_024;
 
 impl pb::ObservationFilter {
@@ -43,14 +43,16 @@ impl pb::RetractObservationsRequest {
         if filter == domain::ObservationFilter::default() {
             return Err(WireError::new("filter", "has no condition, at least one is needed"));
         }
-        if !(1..=MAX_REASON_BYTES).contains(&self.reason.len()) || self.reason.contains('\0') {
-            return Err(WireError::new(
-                "reason",
-                format!("has not 1 to {MAX_REASON_BYTES} bytes without NUL"),
-            ));
-        }
-        Ok((filter, self.reason))
+        Ok((filter, reason("reason", self.reason)?))
     }
+}
+
+/// What is said for people in the field of that name.
+pub(in crate::pb) fn reason(field: &str, text: String) -> Result<String, WireError> {
+    if (1..=MAX_REASON_BYTES).contains(&text.len()) && !text.contains('\0') {
+        return Ok(text);
+    }
+    Err(WireError::new(field, format!("has not 1 to {MAX_REASON_BYTES} bytes without NUL")))
 }
 
 impl From<&domain::Retraction> for pb::Retraction {

@@ -52,7 +52,8 @@ impl pb::Task {
     }
 }
 
-fn text(field: &str, text: &str) -> Result<String, WireError> {
+/// A name in the field of that name: short, and on one line.
+pub(in crate::pb) fn text(field: &str, text: &str) -> Result<String, WireError> {
     if (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control) {
         return Ok(text.to_owned());
     }
@@ -141,6 +142,7 @@ impl From<&StoredTask> for pb::Task {
             created_at: Some(time::encode(stored.created_at)),
             archived_at: stored.archived_at.map(time::encode),
             last_sequence: stored.last_sequence.0,
+            promotion_paused_at: stored.promotion_paused_at.map(time::encode),
             ..Self::from(&stored.task)
         }
     }
@@ -165,6 +167,7 @@ mod tests {
             created_at: Timestamp { unix_micros: 1 },
             archived_at: None,
             last_sequence: Sequence(3),
+            promotion_paused_at: None,
         }
     }
 

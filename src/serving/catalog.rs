@@ -76,13 +76,15 @@ const N_FORMER: usize = 3;
 struct Entry {
     task: Arc<Task>,
     champion: Option<Arc<Version>>,
+    /// The version that should be champion and could not be loaded.
+    refused: Option<ModelVersionId>,
     /// The last champions before it, the latest first.
     former: VecDeque<Arc<Version>>,
 }
 
 impl Entry {
     fn of(task: Task) -> Self {
-        Self { task: Arc::new(task), champion: None, former: VecDeque::new() }
+        Self { task: Arc::new(task), champion: None, refused: None, former: VecDeque::new() }
     }
 
     fn loaded(&self, version: &ModelVersionId) -> Option<&Arc<Version>> {
@@ -90,6 +92,7 @@ impl Entry {
     }
 
     fn crown(&mut self, version: Arc<Version>) {
+        self.refused = None;
         self.former.retain(|former| former.id != version.id);
         if let Some(before) = self.champion.take_if(|before| before.id != version.id) {
             self.former.push_front(before);
@@ -120,7 +123,13 @@ impl Catalog {
             }
         };
         let task = &entry.task;
-        let champion = entry.champion.as_ref().ok_or_else(|| Error::NoModel { task: task.name.clone() })?;
+        let champion = match (&entry.champion, &entry.refused) {
+            (Some(champion), _) => champion,
+            (None, Some(version)) => {
+                return Err(Error::NotLoaded { task: task.name.clone(), version: version.clone() });
+            }
+            (None, None) => return Err(Error::NoModel { task: task.name.clone() }),
+        };
         let version = match version {
             Some(asked) => entry.loaded(asked).ok_or_else(|| Error::UnknownVersion {
                 task: task.name.clone(),
@@ -146,6 +155,20 @@ impl Catalog {
             let entry = known.tasks.entry(task.name.clone()).or_insert_with(|| Entry::of((*task).clone()));
             entry.crown(version);
         });
+    }
+
+    /// The version that should answer for a task cannot be loaded. The one before, if any, goes on.
+    pub fn refuse(&self, task: &Task, version: ModelVersionId) {
+        self.write(|known| {
+            let entry = known.tasks.entry(task.name.clone()).or_insert_with(|| Entry::of(task.clone()));
+            entry.refused = Some(version);
+        });
+    }
+
+    /// The version of a task that should be champion and could not be loaded.
+    pub fn refused(&self, task: &TaskName) -> Option<ModelVersionId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.tasks.get(task)?.refused.clone()
     }
 
     /// Exactly these tasks are known from now on. Those that were known keep their champions.
@@ -248,6 +271,19 @@ mod tests {
         assert_eq!(under_way.version.id.0, "a-1");
         assert_eq!(catalog.target(Some(&name("a")), None).expect("served").version.id.0, "a-2");
         assert_eq!(catalog.champion(&name("b")).expect("served").0, "b-1");
+    }
+
+    #[test]
+    fn a_champion_that_cannot_be_loaded_leaves_the_one_before_or_is_named() {
+        let catalog = catalog(&["a"]);
+        let task = |task| Task { name: name(task), ..Task::nasbench201_cifar10() };
+        catalog.refuse(&task("a"), ModelVersionId("a-2".into()));
+        catalog.refuse(&task("b"), ModelVersionId("b-1".into()));
+        assert_eq!(catalog.target(Some(&name("a")), None).expect("the one before").version.id.0, "a-1");
+        let error = catalog.target(Some(&name("b")), None).expect_err("nothing before");
+        assert!(error.to_string().contains("b-1"), "{error}");
+        catalog.swap(target("b", "b-2"));
+        assert_eq!(catalog.refused(&name("b")), None);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Follows the store: which tasks there are, and which version is the champion of each.
 
-use std::collections::BTreeMap;
-
 use candle_core::Device;
 use tokio::task;
 
-use crate::domain::{ModelVersionId, Task, TaskName};
+use crate::domain::{Task, TaskName};
 use crate::model::Checkpoint;
 use crate::serving::{Handle, LoadError, load};
 use crate::store::{self, Store};
@@ -22,52 +20,49 @@ pub struct Champions {
     device: Device,
     /// Of these tasks, what the store says is not followed.
     pinned: Option<TaskName>,
-    /// Champions that could not be loaded, so that each is tried and reported once.
-    refused: BTreeMap<TaskName, ModelVersionId>,
 }
 
 impl Champions {
     /// Follows `store`, except that the version of `pinned` stays what it is.
     #[must_use]
     pub fn new(store: Store, handle: Handle, device: Device, pinned: Option<TaskName>) -> Self {
-        Self { store, handle, device, pinned, refused: BTreeMap::new() }
+        Self { store, handle, device, pinned }
     }
 
-    /// Makes what is served what the store says. A champion that cannot be loaded leaves its task with the
-    /// version it had, and is reported; the others do not notice.
+    /// Makes what is served what the store says, and answers which tasks there are. A champion that cannot
+    /// be loaded leaves its task with the version it had, and is reported; the others do not notice.
     ///
     /// # Errors
     /// When the store cannot be asked: then everything stays as far as it has come.
-    pub async fn follow(&mut self) -> Result<(), store::Error> {
+    pub async fn follow(&self) -> Result<Vec<TaskName>, store::Error> {
         let tasks = self.tasks().await?;
         for task in &tasks {
             if self.pinned.as_ref() != Some(&task.name) {
                 self.follow_task(task).await?;
             }
         }
+        let names = tasks.iter().map(|task| task.name.clone()).collect();
         // Last: a task that has a champion is at no time known without one.
         self.handle.know(tasks);
-        Ok(())
+        Ok(names)
     }
 
-    async fn follow_task(&mut self, task: &Task) -> Result<(), store::Error> {
+    async fn follow_task(&self, task: &Task) -> Result<(), store::Error> {
         let Some(champion) = self.store.champion_of(&task.name).await? else { return Ok(()) };
         if self.handle.champion(&task.name).as_ref() == Some(&champion)
-            || self.refused.get(&task.name) == Some(&champion)
+            || self.handle.refused(&task.name).as_ref() == Some(&champion)
         {
             return Ok(());
         }
-        let checkpoint = self.store.checkpoint_of(&task.name, &champion).await;
-        if let Err(error @ store::Error::Unavailable(_)) = checkpoint {
-            return Err(error);
-        }
-        match self.load(task.clone(), checkpoint).await {
-            Ok(()) => drop(self.refused.remove(&task.name)),
-            Err(error) => {
-                let error = &*error as &dyn std::error::Error;
-                tracing::error!(task = %task.name, version = %champion, error, "champion cannot be served");
-                self.refused.insert(task.name.clone(), champion);
-            }
+        let checkpoint = match self.store.checkpoint_of(&task.name, &champion).await {
+            Err(error @ (store::Error::Unavailable(_) | store::Error::Database(_))) => return Err(error),
+            checkpoint => checkpoint,
+        };
+        // Tried and reported once.
+        if let Err(error) = self.load(task.clone(), checkpoint).await {
+            let error = &*error as &dyn std::error::Error;
+            tracing::error!(task = %task.name, version = %champion, error, "champion cannot be served");
+            self.handle.refuse(task, champion);
         }
         Ok(())
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::domain::{ModelVersionId, TaskName, Unit};
 use crate::model;
 
+/// Tasks that an error names at most.
+const N_NAMED: usize = 10;
+
 /// Why candidates were not scored.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +26,14 @@ pub enum Error {
     UnknownTask {
         /// The name asked for.
         task: TaskName,
+    },
+    /// The champion cannot be loaded here.
+    #[error("model version {version} of task {task} could not be loaded, the server's log says why")]
+    NotLoaded {
+        /// The task.
+        task: TaskName,
+        /// Its champion.
+        version: ModelVersionId,
     },
     /// The task has no champion yet.
     #[error("task {task} has no promoted model yet: record observations, and one is trained")]
@@ -119,6 +130,8 @@ pub enum WarmUpError {
     NotFinite,
 }
 
+/// The first few: an error travels in a header, which has a limit.
 fn names(tasks: &[TaskName]) -> String {
-    tasks.iter().map(TaskName::as_str).collect::<Vec<_>>().join(", ")
+    let more = if tasks.len() > N_NAMED { ", .." } else { "" };
+    tasks.iter().take(N_NAMED).map(TaskName::as_str).collect::<Vec<_>>().join(", ") + more
 }

@@ -38,6 +38,17 @@ impl Handle {
         self.catalog.champion(task)
     }
 
+    /// The version that should answer for a task cannot be loaded. The one before, if any, goes on.
+    pub fn refuse(&self, task: &Task, version: ModelVersionId) {
+        self.catalog.refuse(task, version);
+    }
+
+    /// The version of a task that should answer and could not be loaded.
+    #[must_use]
+    pub fn refused(&self, task: &TaskName) -> Option<ModelVersionId> {
+        self.catalog.refused(task)
+    }
+
     /// Exactly these tasks are known from now on. Those that were known keep their versions.
     pub fn know(&self, tasks: Vec<Task>) {
         self.catalog.know(tasks);

@@ -63,6 +63,12 @@ impl Connection<'_> {
         let sql = self.choose(sqlite::NOW, postgres::NOW);
         Ok(on!(self, |connection| sqlx::query_scalar(sql).fetch_one(connection).await)?)
     }
+
+    /// 32 random hexadecimal digits, by the database's own generator.
+    pub async fn token(self) -> Result<String, Error> {
+        let sql = self.choose(sqlite::TOKEN, postgres::TOKEN);
+        Ok(on!(self, |connection| sqlx::query_scalar(sql).fetch_one(connection).await)?)
+    }
 }
 
 impl Transaction {
@@ -87,10 +93,10 @@ impl Transaction {
 
 /// A row of a result, its columns by name, from either database.
 macro_rules! row {
-    ($(#[$attribute:meta])* struct $name:ident { $($column:ident: $type:ty,)* }) => {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident { $($seen:vis $column:ident: $type:ty,)* }) => {
         $(#[$attribute])*
         #[derive(Debug)]
-        struct $name { $($column: $type,)* }
+        $visibility struct $name { $($seen $column: $type,)* }
 
         impl<'r, R> sqlx::FromRow<'r, R> for $name
         where

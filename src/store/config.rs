@@ -20,7 +20,8 @@ pub struct Config {
         long,
         value_name = "postgres://USER:PASSWORD@HOST/NAME",
         env = "TAGATES_DATABASE_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        conflicts_with = "data_dir"
     )]
     pub database: Option<DatabaseUrl>,
     /// Directory of the SQLite file; by default `tagates` in the XDG state directory, as

@@ -16,12 +16,20 @@ const TABLE: &str = "_sqlx_migrations";
 type Text = (i64, &'static str, &'static str, &'static str);
 
 /// Every migration there is. A test compares it with the files.
-static MIGRATIONS: &[Text] = &[(
-    1,
-    "tasks and observations",
-    include_str!("../../migrations/sqlite/0001_tasks_and_observations.sql"),
-    include_str!("../../migrations/postgres/0001_tasks_and_observations.sql"),
-)];
+static MIGRATIONS: &[Text] = &[
+    (
+        1,
+        "tasks and observations",
+        include_str!("../../migrations/sqlite/0001_tasks_and_observations.sql"),
+        include_str!("../../migrations/postgres/0001_tasks_and_observations.sql"),
+    ),
+    (
+        2,
+        "runs and promotions",
+        include_str!("../../migrations/sqlite/0002_runs_and_promotions.sql"),
+        include_str!("../../migrations/postgres/0002_runs_and_promotions.sql"),
+    ),
+];
 
 /// The version of a database's schema: the newest migration applied to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,13 @@
 //!
 //! The SQL is one text for both databases wherever both take it. Each change is one transaction; a change
 //! of a task's observations first takes the task for itself, so that numbers are given without gaps and
-//! become visible in their order. Every call can be repeated when nobody knows whether it succeeded.
+//! become visible in their order. Runs and
+//! champions change under the locks of their rows. Every call can be repeated when nobody knows whether it succeeded.
 
 mod architectures;
 mod backend;
+mod champions;
+mod changes;
 mod config;
 mod error;
 mod migration;
@@ -17,17 +20,23 @@ mod observations;
 mod pages;
 mod postgres;
 mod recording;
+mod requests;
 mod retractions;
+mod runs;
 mod sqlite;
 mod tasks;
 
 use std::fmt;
 
+pub use champions::{Promoted, RolledBack};
+pub use changes::Changes;
 pub use config::{Config, DatabaseUrl, DatabaseUrlError, MigrateMode};
 pub use error::{Cause, Error, OpenError};
 pub use migration::Schema;
+pub use model_versions::VersionInserted;
+pub use runs::{ClaimedRun, Enqueued, Fenced, Finish, Heartbeat, NewVersion, Promote};
 
-use crate::domain::{Recorded, Retraction, Sequence, StoredTask};
+use crate::domain::{Recorded, Retraction, Sequence, StoredTask, Timestamp};
 use crate::store::backend::{Backend, Reader, Transaction};
 
 /// Where everything is kept. Cheap to clone.
@@ -104,6 +113,15 @@ impl Store {
         migration::migrate(connection.connection(), mode).await
     }
 
+    /// The database's clock, by which all its times are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn now(&self) -> Result<Timestamp, Error> {
+        let unix_micros = self.reader().await?.connection().now().await?;
+        Ok(Timestamp { unix_micros })
+    }
+
     async fn reader(&self) -> Result<Reader, Error> {
         Ok(match &self.database {
             Backend::Sqlite(database) => Backend::Sqlite(database.readers.acquire().await?),
@@ -116,6 +134,19 @@ impl Store {
             Backend::Sqlite(database) => Backend::Sqlite(database.begin().await?),
             Backend::Postgres(database) => Backend::Postgres(database.begin().await?),
         })
+    }
+
+    /// Makes changes last that others wait for, and tells them.
+    async fn commit_and_tell(&self, mut tx: Transaction) -> Result<(), Error> {
+        if let Backend::Postgres(tx) = &mut tx {
+            // The server passes it on when the transaction is committed.
+            sqlx::query(postgres::NOTIFY).bind(postgres::CHANNEL).execute(&mut **tx).await?;
+        }
+        tx.commit().await?;
+        if let Backend::Sqlite(database) = &self.database {
+            database.news.send_replace(());
+        }
+        Ok(())
     }
 }
 

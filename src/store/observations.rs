@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use sqlx::QueryBuilder;
 
-use crate::domain::{Budget, Measurement, Observation, Recorded, Sequence, Source, TaskName};
+use crate::domain::{
+    Budget, Measurement, Observation, ObservationCounts, Recorded, Sequence, Source, TaskName,
+};
 use crate::store::architectures::architecture_ids;
 use crate::store::backend::{Connection, is_reused, on, row, statements};
 use crate::store::error::Cause;
@@ -56,6 +58,58 @@ impl Store {
         tx.commit().await?;
         Ok(recorded)
     }
+
+    /// How many live observations a task has, and how many of them came after a number.
+    ///
+    /// # Errors
+    /// When the task is unknown, or the database fails.
+    pub async fn observations_count(
+        &self,
+        task: &TaskName,
+        after: Sequence,
+    ) -> Result<ObservationCounts, Error> {
+        let mut reader = self.reader().await?;
+        let known = KnownTask::find(reader.connection(), task).await?;
+        let row = observations_count(reader.connection(), &known, after).await?;
+        row.counts().map_err(|source| Error::corrupt("number of observations", source))
+    }
+}
+
+row! {
+    struct CountsRow {
+        feasible: i64,
+        infeasible: i64,
+        new_feasible: i64,
+        new_infeasible: i64,
+    }
+}
+
+impl CountsRow {
+    fn counts(self) -> Result<ObservationCounts, Cause> {
+        Ok(ObservationCounts {
+            n_feasible: self.feasible.try_into()?,
+            n_infeasible: self.infeasible.try_into()?,
+            n_new_feasible: self.new_feasible.try_into()?,
+            n_new_infeasible: self.new_infeasible.try_into()?,
+        })
+    }
+}
+
+async fn observations_count(
+    connection: Connection<'_>,
+    task: &KnownTask,
+    after: Sequence,
+) -> Result<CountsRow, Error> {
+    const OBSERVATIONS_COUNT: &str = "
+        SELECT count(value) AS feasible,
+               count(infeasible_reason) AS infeasible,
+               count(value) FILTER (WHERE sequence > $2) AS new_feasible,
+               count(infeasible_reason) FILTER (WHERE sequence > $2) AS new_infeasible
+        FROM observations
+        WHERE task_id = $1 AND retracted_by IS NULL";
+    Ok(on!(connection, |connection| {
+        sqlx::query_as(OBSERVATIONS_COUNT).bind(task.id).bind(after.0).fetch_one(connection).await
+    })?)
 }
 
 fn natural_key(observation: &Observation, ids: &HashMap<&str, i64>) -> NaturalKey {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use tokio::time;
 
@@ -20,6 +20,36 @@ pub(in crate::store) const TABLE_EXISTS: &str = "SELECT to_regclass($1) IS NOT N
 /// Makes others that would change the task wait for the end of this transaction; rows that refer to it can
 /// still be written.
 pub(in crate::store) const TASK_LOCK: &str = "SELECT task_id FROM tasks WHERE name = $1 FOR NO KEY UPDATE";
+
+/// The same of a run.
+pub(in crate::store) const RUN_LOCK: &str =
+    "SELECT run_id FROM training_runs WHERE run_id = $1 FOR NO KEY UPDATE";
+
+/// The oldest run to be taken up at the time `$1`, locked. Those that others just look at or change are passed over.
+pub(in crate::store) const CLAIMABLE: &str = "
+    SELECT run_id
+    FROM training_runs
+    WHERE (state = 'queued' AND not_before <= $1) OR (state = 'running' AND lease_expires_at <= $1)
+    ORDER BY run_id
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED";
+
+/// Makes others that would store or drop the checkpoints of a task's versions wait.
+pub(in crate::store) const CHECKPOINTS_LOCK: &str = "
+    SELECT digest
+    FROM checkpoints
+    WHERE digest IN (SELECT digest FROM model_versions WHERE task_id = $1)
+    ORDER BY digest
+    FOR NO KEY UPDATE";
+
+/// A text that nobody can guess.
+pub(in crate::store) const TOKEN: &str = "SELECT replace(CAST(gen_random_uuid() AS TEXT), '-', '')";
+
+/// Tells whoever listens on the channel `$1` when the transaction is committed.
+pub(in crate::store) const NOTIFY: &str = "SELECT pg_notify($1, '')";
+
+/// Where those listen who wait for changes.
+pub(in crate::store) const CHANNEL: &str = "tagates_changes";
 
 /// Joins keys that were sent with the live observations that have them. The limit has each looked up by
 /// itself: as long as there are no statistics of a table that was just filled, a plain join reads the task
@@ -40,7 +70,7 @@ pub(in crate::store) const LIVE_OF_SENT: &str = "
 /// The oldest major version the tests are meant for.
 const OLDEST: u32 = 13;
 const N_CONNECTIONS: u32 = 16;
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database of a PostgreSQL server.
 #[derive(Clone, Debug)]
@@ -52,7 +82,7 @@ pub(in crate::store) struct Database {
 impl Database {
     /// Connects once, to see that the server is there and new enough.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let options = url.options().clone().application_name("tagates");
+        let options = options(url);
         // Not from the pool: it would try again for as long as its patience, and not say what was wrong.
         let connecting = time::timeout(PATIENCE, PgConnection::connect_with(&options));
         let connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
@@ -74,6 +104,11 @@ impl Database {
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
     }
+}
+
+/// How connections to it are made.
+pub(in crate::store) fn options(url: &DatabaseUrl) -> PgConnectOptions {
+    url.options().clone().application_name("tagates")
 }
 
 /// `version` as in `server_version_num`: 150004 is 15.4.

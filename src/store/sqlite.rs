@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use tokio::sync::watch;
 
 use crate::store::{Error, OpenError};
 
@@ -20,6 +21,17 @@ pub(in crate::store) const NOW: &str = "SELECT CAST(unixepoch('subsec') * 100000
 /// Whether the table exists.
 pub(in crate::store) const TABLE_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)";
+
+/// The oldest run to be taken up at the time `$1`.
+pub(in crate::store) const CLAIMABLE: &str = "
+    SELECT run_id
+    FROM training_runs
+    WHERE (state = 'queued' AND not_before <= $1) OR (state = 'running' AND lease_expires_at <= $1)
+    ORDER BY run_id
+    LIMIT 1";
+
+/// A text that nobody can guess.
+pub(in crate::store) const TOKEN: &str = "SELECT lower(hex(randomblob(16)))";
 
 /// Joins keys that were sent with the live observations that have them.
 pub(in crate::store) const LIVE_OF_SENT: &str = "
@@ -44,6 +56,8 @@ pub(in crate::store) struct Database {
     path: PathBuf,
     pub writer: SqlitePool,
     pub readers: SqlitePool,
+    /// Told of each change that others wait for: they are all in this process.
+    pub news: Arc<watch::Sender<()>>,
     /// Held as long as anybody can use the file.
     _lock: Arc<File>,
 }
@@ -74,7 +88,7 @@ impl Database {
         let readers = pool()
             .max_connections(N_READERS)
             .connect_lazy_with(options.pragma("query_only", "TRUE").row_buffer_size(1_024));
-        Ok(Self { path, writer, readers, _lock: Arc::new(lock) })
+        Ok(Self { path, writer, readers, news: Arc::default(), _lock: Arc::new(lock) })
     }
 
     /// Begins a change. It has the right to write from the start, so it cannot fail half way for want of it.

@@ -8,10 +8,9 @@ use crate::domain::{
 use crate::space;
 use crate::store::backend::{Backend, Connection, Transaction, on, row};
 use crate::store::error::Cause;
+use crate::store::requests::{request_by_id, request_insert, requests_delete_expired};
+use crate::store::runs;
 use crate::store::{Error, RequestKey, Store, TaskInserted, postgres};
-
-/// How long a request that created a task can be sent again.
-const REQUEST_LIFETIME_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// A query of tasks: the columns of a [`TaskRow`], and which.
 macro_rules! select_tasks {
@@ -32,7 +31,8 @@ macro_rules! select_tasks {
                     policy,
                     created_at,
                     archived_at,
-                    last_sequence
+                    last_sequence,
+                    promotion_paused_at
              FROM tasks ",
             $which
         )
@@ -55,7 +55,7 @@ impl Store {
         if let Some(request) = request {
             requests_delete_expired(tx.connection(), now).await?;
             // Taken before the task is made: the same request, sent twice at once, waits here for the first.
-            if !request_insert(tx.connection(), request, &task.name, now).await? {
+            if !request_insert(tx.connection(), request, &task.name, None, now).await? {
                 return request_again(tx, request).await;
             }
         }
@@ -64,7 +64,7 @@ impl Store {
             return Ok(TaskInserted::NameTaken);
         }
         let created = task_by_name(tx.connection(), &task.name).await?.ok_or_else(|| lost(&task.name))?;
-        tx.commit().await?;
+        self.commit_and_tell(tx).await?;
         Ok(TaskInserted::Created(created.task))
     }
 
@@ -77,38 +77,58 @@ impl Store {
         Ok(found.map(|known| known.task))
     }
 
-    /// Up to `limit` tasks after a name, ascending by name.
+    /// Up to `limit` tasks after a name, ascending by name. One that this binary cannot read, as of a search
+    /// space that only a newer one knows, is reported and passed over: it is no reason to lose the others.
     ///
     /// # Errors
-    /// When the database fails or a row cannot be read.
+    /// When the database fails.
     pub async fn tasks_page(
         &self,
         after: Option<&TaskName>,
         limit: u32,
         with_archived: bool,
     ) -> Result<Vec<StoredTask>, Error> {
-        let after = after.map_or("", TaskName::as_str);
-        let rows = tasks_after(self.reader().await?.connection(), after, limit, with_archived).await?;
-        rows.into_iter().map(|row| KnownTask::try_from(row).map(|known| known.task)).collect()
+        let mut reader = self.reader().await?;
+        let mut after = after.map_or(String::new(), |name| name.as_str().to_owned());
+        let mut tasks = Vec::new();
+        loop {
+            let n_missing = limit - u32::try_from(tasks.len()).expect("never more than the limit");
+            let rows = tasks_after(reader.connection(), &after, n_missing, with_archived).await?;
+            let Some(last) = rows.last() else { return Ok(tasks) };
+            after.clone_from(&last.name);
+            for row in rows {
+                match KnownTask::try_from(row) {
+                    Ok(known) => tasks.push(known.task),
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "passing over a task")
+                    }
+                }
+            }
+        }
     }
 
-    /// Gives a task another policy. `None` where there is no such task.
+    /// Changes the policy of a task; changes at the same time come one after the other. `None` where there is
+    /// no such task.
     ///
     /// # Errors
     /// When the database fails or the row cannot be read.
     pub async fn task_policy_update(
         &self,
         name: &TaskName,
-        policy: &RetrainingPolicy,
+        change: impl FnOnce(RetrainingPolicy) -> RetrainingPolicy + Send,
     ) -> Result<Option<StoredTask>, Error> {
         let mut tx = self.begin().await?;
-        policy_update(tx.connection(), name, policy).await?;
-        let updated = task_by_name(tx.connection(), name).await?;
-        tx.commit().await?;
-        Ok(updated.map(|known| known.task))
+        let known = match KnownTask::lock(&mut tx, name).await {
+            Err(Error::UnknownTask(_)) => return Ok(None),
+            known => known?,
+        };
+        let policy = change(known.task.policy);
+        policy_update(tx.connection(), name, &policy).await?;
+        self.commit_and_tell(tx).await?;
+        Ok(Some(StoredTask { policy, ..known.task }))
     }
 
-    /// Archives a task; again changes nothing. `None` where there is no such task.
+    /// Archives a task, and cancels its unfinished run; again changes nothing. `None` where there is no such task.
     ///
     /// # Errors
     /// When the database fails or the row cannot be read.
@@ -117,7 +137,10 @@ impl Store {
         let now = tx.connection().now().await?;
         task_archive(tx.connection(), name, now).await?;
         let archived = task_by_name(tx.connection(), name).await?;
-        tx.commit().await?;
+        if let Some(known) = &archived {
+            runs::cancel_unfinished(&mut tx, known, now).await?;
+        }
+        self.commit_and_tell(tx).await?;
         Ok(archived.map(|known| known.task))
     }
 }
@@ -180,7 +203,7 @@ impl KnownTask {
 async fn request_again(mut tx: Transaction, request: &RequestKey) -> Result<TaskInserted, Error> {
     let before = request_by_id(tx.connection(), &request.id).await?;
     let task = match before {
-        Some(before) if before.body_digest == request.digest => {
+        Some(before) if before.body_digest == request.digest && before.run_id.is_none() => {
             let name = TaskName::new(&before.task_name)
                 .map_err(|source| Error::corrupt(format!("request {}", request.id), source))?;
             task_by_name(tx.connection(), &name).await?.ok_or_else(|| lost(&name))?.task
@@ -199,52 +222,6 @@ async fn request_again(mut tx: Transaction, request: &RequestKey) -> Result<Task
 /// Tasks are never deleted.
 fn lost(name: &TaskName) -> Error {
     Error::corrupt(format!("task {name}"), "it is gone")
-}
-
-async fn requests_delete_expired(connection: Connection<'_>, now: i64) -> Result<(), Error> {
-    const REQUESTS_DELETE_EXPIRED: &str = "DELETE FROM task_requests WHERE expires_at <= $1";
-    on!(connection, |connection| {
-        sqlx::query(REQUESTS_DELETE_EXPIRED).bind(now).execute(connection).await.map(drop)
-    })?;
-    Ok(())
-}
-
-/// Whether the request is new.
-async fn request_insert(
-    connection: Connection<'_>,
-    request: &RequestKey,
-    task: &TaskName,
-    now: i64,
-) -> Result<bool, Error> {
-    const REQUEST_INSERT: &str = "
-        INSERT INTO task_requests (request_id, body_digest, task_name, expires_at)
-        VALUES ($1, $2, $3, $4)
-        ON CONFLICT (request_id) DO NOTHING";
-    let n_inserted = on!(connection, |connection| {
-        sqlx::query(REQUEST_INSERT)
-            .bind(&request.id)
-            .bind(&request.digest[..])
-            .bind(task.as_str())
-            .bind(now + REQUEST_LIFETIME_MICROS)
-            .execute(connection)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    Ok(n_inserted == 1)
-}
-
-row! {
-    struct RequestRow {
-        body_digest: Vec<u8>,
-        task_name: String,
-    }
-}
-
-async fn request_by_id(connection: Connection<'_>, id: &str) -> Result<Option<RequestRow>, Error> {
-    const REQUEST_BY_ID: &str = "SELECT body_digest, task_name FROM task_requests WHERE request_id = $1";
-    Ok(on!(connection, |connection| {
-        sqlx::query_as(REQUEST_BY_ID).bind(id).fetch_optional(connection).await
-    })?)
 }
 
 /// Whether the name was free.
@@ -294,7 +271,10 @@ async fn task_insert(
     Ok(n_inserted == 1)
 }
 
-async fn task_by_name(connection: Connection<'_>, name: &TaskName) -> Result<Option<KnownTask>, Error> {
+pub(in crate::store) async fn task_by_name(
+    connection: Connection<'_>,
+    name: &TaskName,
+) -> Result<Option<KnownTask>, Error> {
     const TASK_BY_NAME: &str = select_tasks!("WHERE name = $1");
     let row: Option<TaskRow> = on!(connection, |connection| {
         sqlx::query_as(TASK_BY_NAME).bind(name.as_str()).fetch_optional(connection).await
@@ -369,6 +349,7 @@ row! {
         created_at: i64,
         archived_at: Option<i64>,
         last_sequence: i64,
+        promotion_paused_at: Option<i64>,
     }
 }
 
@@ -401,13 +382,14 @@ impl TaskRow {
             created_at: Timestamp { unix_micros: self.created_at },
             archived_at: self.archived_at.map(|unix_micros| Timestamp { unix_micros }),
             last_sequence: Sequence(self.last_sequence),
+            promotion_paused_at: self.promotion_paused_at.map(|unix_micros| Timestamp { unix_micros }),
         };
         Ok(KnownTask { id: self.task_id, task })
     }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("lists and settings are JSON")
+pub(in crate::store) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("what is stored as JSON has names for keys")
 }
 
 fn goal_text(goal: Goal) -> &'static str {

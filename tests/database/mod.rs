@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process, thread};
 
+use sqlx::migrate::{Migrate, Migration, MigrationType};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
 use tagates::store::{Config, MigrateMode, Store};
 use tempfile::TempDir;
 
@@ -73,6 +74,20 @@ impl Database {
         store
     }
 
+    /// Brings the schema to where it was first.
+    pub async fn migrate_to_first(&self) {
+        match &self.kind {
+            Kind::Sqlite { .. } => {
+                let sql = include_str!("../../migrations/sqlite/0001_tasks_and_observations.sql");
+                apply(&mut self.sqlite_connection().await.expect("a connection"), sql).await;
+            }
+            Kind::Postgres { server, name } => {
+                let sql = include_str!("../../migrations/postgres/0001_tasks_and_observations.sql");
+                apply(&mut PgConnection::connect(&url(server, name)).await.expect("a connection"), sql).await;
+            }
+        }
+    }
+
     /// Runs statements past the store.
     pub async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error> {
         let done = match &self.kind {
@@ -122,6 +137,15 @@ impl Drop for Database {
             assert!(is_dropped || thread::panicking(), "the test's database could not be dropped");
         }
     }
+}
+
+/// Applies the first migration.
+async fn apply(connection: &mut impl Migrate, sql: &'static str) {
+    const TABLE: &str = "_sqlx_migrations";
+    let about = "tasks and observations".into();
+    let first = Migration::new(1, about, MigrationType::Simple, sql.into_sql_str(), false);
+    connection.ensure_migrations_table(TABLE).await.expect("a table of migrations");
+    connection.apply(TABLE, &first).await.expect("the first migration");
 }
 
 /// The URL of the database of that name on the server.

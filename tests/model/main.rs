@@ -39,6 +39,7 @@ fn labelled(n: usize, config: &FitConfig) -> Dataset {
             .symmetry_breaking
             .n_metrics()
             .map(|n_metrics| saliencies(&architecture, n_metrics)),
+        infeasible: Vec::new(),
         labels: [20.0, 10.0].map(|base| Some(base + 80.0 * quality(&architecture))).to_vec(),
         architecture,
     });

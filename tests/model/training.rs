@@ -90,6 +90,36 @@ fn a_goal_to_minimize_turns_the_scores_round() {
     }
 }
 
+/// Infeasible architectures have to be ranked below all others, and are no values.
+#[test]
+fn the_infeasible_are_learnt_to_be_the_worst() {
+    let config = tiny(SymmetryBreaking::None);
+    let mut optimizer = config.optimizer;
+    optimizer.learning_rate = 1e-2;
+    let config = FitConfig { n_epochs: 150, optimizer, ..config };
+    for goal in [Goal::Maximize, Goal::Minimize] {
+        let mut dataset = Dataset { goal, ..labelled(24, &config) };
+        for example in dataset.examples.iter_mut().step_by(4) {
+            (example.labels[1], example.infeasible) = (None, vec![false, true]);
+        }
+        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        while !trainer.is_done() {
+            trainer.run_epoch().expect("an epoch");
+        }
+        let model = Model::load(&trainer.checkpoint().expect("a checkpoint"), &Device::Cpu).expect("a model");
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        let scores: Vec<f64> = model.scores(&inputs).expect("scores").iter().map(|row| row[1]).collect();
+        let merits: Vec<f64> = dataset.merits(1).into_iter().map(|merit| merit.expect("tried")).collect();
+        let mean = |is_infeasible: bool| {
+            let of = scores.iter().zip(&merits).filter(|(_, merit)| merit.is_infinite() == is_infeasible);
+            let of: Vec<f64> = of.map(|(score, _)| *score).collect();
+            of.iter().sum::<f64>() / of.len() as f64
+        };
+        assert!(mean(true) < mean(false) - 0.05, "{goal:?}: {} and {}", mean(true), mean(false));
+        assert!(kendall_tau(&scores, &merits).is_some_and(|tau| tau > 0.6), "{goal:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_trained_on_is_named() {
     let config = tiny(SymmetryBreaking::Concat { n_metrics: 5 });

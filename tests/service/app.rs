@@ -24,10 +24,13 @@ pub struct TestApp {
     _data_dir: Option<TempDir>,
 }
 
-/// The configuration `tagates serve` makes of these flags, on a free port, with its data in `data_dir`.
+/// The configuration `tagates serve` makes of these flags, on a free port, with its data in `data_dir` unless
+/// they name a database.
 pub fn config(data_dir: &Path, flags: &[&str]) -> tagates::app::Config {
-    let data_dir = data_dir.to_str().expect("a path in UTF-8");
-    let arguments = ["tagates", "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
+    let mut arguments = vec!["tagates", "serve", "--listen", "127.0.0.1:0"];
+    if !flags.contains(&"--database") {
+        arguments.extend(["--data-dir", data_dir.to_str().expect("a path in UTF-8")]);
+    }
     let cli = Cli::try_parse_from(arguments.iter().chain(flags)).expect("flags that parse");
     let Command::Serve(config) = cli.command else { panic!("'serve' parses as serve") };
     config

@@ -88,6 +88,28 @@ fn bad_rows_are_named_by_line_and_the_rest_is_kept_or_with_strict_none() {
 }
 
 #[test]
+fn a_column_that_is_not_there_is_named_once_and_nothing_is_sent() {
+    let recorder = Recorder::default();
+    let server = recorder.serve(None);
+    let output = import(server.addr, &file(".csv", &table(5)), &["--budgets", "acc_12,acd_200"]);
+    let errors = lines(&output.stderr);
+    assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{errors:?}");
+    assert!(errors[0].contains("no column \"acd_200\""), "{errors:?}");
+    assert!(recorder.stored().is_empty());
+}
+
+#[test]
+fn a_spread_without_repeats_is_an_error_of_its_row() {
+    let recorder = Recorder::default();
+    let server = recorder.serve(None);
+    let cell = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+    let table = format!("architecture,budget,value,standard_deviation\n{cell},200,10,0.5\n");
+    let output = import(server.addr, &file(".csv", &table), &[]);
+    assert_eq!(lines(&output.stderr), ["line 2: standard_deviation is given without repeats"]);
+    assert_eq!((output.status.code(), recorder.stored().len()), (Some(1), 0));
+}
+
+#[test]
 fn a_conflict_is_named_by_line_with_both_values_and_changes_nothing() {
     let recorder = Recorder::default();
     let server = recorder.serve(None);

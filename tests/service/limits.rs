@@ -1,17 +1,19 @@
 //! Calls that are too large, too late or too many.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
 use tagates::app::shipped;
 use tagates::background::Nudge;
 use tagates::domain::Task;
-use tagates::grpc::{self, DeadlineLayer, Health, StoreAccess};
+use tagates::grpc::{self, CheckpointCheck, DeadlineLayer, Health, StoreAccess};
 use tagates::pb::predictor_service_client::PredictorServiceClient;
 use tagates::pb::{Architecture, PredictRequest};
 use tagates::serving;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 use tower::ServiceBuilder;
@@ -52,7 +54,8 @@ async fn a_deadline_that_has_passed_is_answered_as_such() {
     handle.swap(serving::load(Task::nasbench201_cifar10(), &checkpoint, &Device::Cpu).expect("a model"));
     let store = StoreAccess::new(watch::channel(None).1, Nudge::default());
     let health = Health::starting().await;
-    let routes = grpc::routes(&config.grpc, handle, &store, &health).expect("descriptors");
+    let (check, stop): (CheckpointCheck, _) = (Arc::new(|_, _| Ok(None)), CancellationToken::new());
+    let routes = grpc::routes(&config.grpc, handle, &store, &health, check, &stop).expect("descriptors");
     let service = ServiceBuilder::new().layer(DeadlineLayer).service(routes);
     let task = "nasbench201-cifar10".to_owned();
     let mut request = Request::new(PredictRequest { task, architectures: sample(1), ..Default::default() });

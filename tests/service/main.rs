@@ -3,12 +3,14 @@
 mod app;
 mod checkpoints;
 mod command_line;
+mod commands;
 #[path = "../database/mod.rs"]
 #[expect(dead_code, reason = "the suite of the store needs more of it")]
 mod database;
 mod databases;
 mod import;
 mod limits;
+mod models;
 mod observations;
 mod predict;
 mod protocol;
@@ -18,3 +20,4 @@ mod search_spaces;
 mod shutdown;
 mod tasks;
 mod training;
+mod training_runs;

@@ -10,14 +10,16 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::app::TestApp;
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 9] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "tagates.v1.ModelService",
     "tagates.v1.ObservationService",
     "tagates.v1.PredictorService",
     "tagates.v1.SearchSpaceService",
     "tagates.v1.TaskService",
+    "tagates.v1.TrainingService",
 ];
 
 #[tokio::test]

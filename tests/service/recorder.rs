@@ -194,6 +194,7 @@ impl TaskService for Recorder {
             created_at: Timestamp { unix_micros: 0 },
             archived_at: None,
             last_sequence: Sequence(0),
+            promotion_paused_at: None,
         };
         Ok(Response::new(pb::GetTaskResponse { task: Some((&stored).into()) }))
     }

@@ -8,7 +8,7 @@ use tonic_types::StatusExt;
 
 use crate::app::TestApp;
 
-fn tasks(app: &TestApp) -> TaskServiceClient<Channel> {
+pub fn tasks(app: &TestApp) -> TaskServiceClient<Channel> {
     TaskServiceClient::new(app.channel.clone())
 }
 
@@ -33,7 +33,7 @@ pub async fn create(app: &TestApp, task: pb::Task, request_id: &str) -> Result<p
     Ok(reply.task.expect("always set"))
 }
 
-async fn get(app: &TestApp, name: &str) -> Result<pb::Task, Status> {
+pub async fn get(app: &TestApp, name: &str) -> Result<pb::Task, Status> {
     let reply = tasks(app).get_task(pb::GetTaskRequest { name: name.into() }).await?.into_inner();
     Ok(reply.task.expect("always set"))
 }
@@ -52,7 +52,7 @@ async fn names(app: &TestApp, with_archived: bool) -> Vec<String> {
     }
 }
 
-fn field(status: &Status) -> String {
+pub fn field(status: &Status) -> String {
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     status.get_details_bad_request().expect("which field").field_violations.remove(0).field
 }

@@ -5,7 +5,26 @@ use tagates::domain::{
     RetrainingPolicy, Sequence, Source, StoredObservation, Task, TaskName, Unit,
 };
 use tagates::space::{self, Architecture};
-use tagates::store::{Store, TaskInserted};
+use tagates::store::{MigrateMode, Store, TaskInserted};
+
+use crate::database::Database;
+
+/// Two processes that use the same database: on SQLite, where there can be one only, two calls of it.
+pub async fn two_unmigrated(database: &Database) -> [Store; 2] {
+    let first = database.connect().await;
+    let second = match database.config().database {
+        Some(_) => database.connect().await,
+        None => first.clone(),
+    };
+    [first, second]
+}
+
+/// The same, ready to be used.
+pub async fn two(database: &Database) -> [Store; 2] {
+    let [first, second] = two_unmigrated(database).await;
+    first.migrate(MigrateMode::Auto).await.expect("a database that can be migrated");
+    [first, second]
+}
 
 /// Some network of NAS-Bench-201.
 pub fn architecture() -> Architecture {

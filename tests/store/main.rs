@@ -1,5 +1,7 @@
 //! What the store promises, on SQLite and on PostgreSQL alike: each test of the suite runs on both.
 
+mod champions;
+mod changes;
 #[path = "../database/mod.rs"]
 #[expect(dead_code, reason = "no server is stopped here")]
 mod database;
@@ -12,6 +14,7 @@ mod only_postgres;
 mod only_sqlite;
 mod pages;
 mod retractions;
+mod runs;
 mod tasks;
 
 /// Makes two tests of each function: it is given a new database of either kind.
@@ -43,6 +46,8 @@ on_both_databases! {
         a_name_is_given_once,
         tasks_are_paged_by_name,
         a_policy_is_replaced,
+        policy_changes_at_once_are_all_kept,
+        what_a_newer_binary_wrote_is_passed_over,
         an_archived_task_takes_nothing_new,
         the_same_request_again_is_the_same_task,
         a_request_with_another_body_is_refused,
@@ -63,6 +68,7 @@ on_both_databases! {
         zero_is_zero_of_either_sign,
         an_empty_batch_changes_nothing,
         the_schema_refuses_what_no_observation_is,
+        live_observations_are_counted,
     }
     pages {
         pages_follow_each_other_without_gap_or_overlap,
@@ -93,6 +99,8 @@ on_both_databases! {
         a_schema_one_expand_step_ahead_is_served,
         a_schema_one_contract_step_ahead_is_refused,
         a_migration_that_was_edited_is_refused,
+        what_the_first_schema_kept_is_kept,
+        the_binary_before_writes_into_this_schema,
     }
     model_versions {
         the_shipped_checkpoint_becomes_champion_once,
@@ -100,5 +108,37 @@ on_both_databases! {
         a_checkpoint_is_stored_once_for_two_tasks,
         bytes_that_changed_are_found,
         a_task_has_one_champion,
+        an_imported_version_is_read_back_as_it_was_sent,
+        versions_are_paged_from_the_newest,
+        pruning_keeps_the_newest_and_every_past_champion,
+        what_is_stored_while_others_prune_is_kept,
+    }
+    champions {
+        a_version_is_promoted_over_the_one_expected,
+        of_two_that_promote_at_once_one_wins,
+        a_rollback_leads_to_the_champion_before_and_pauses_promotion,
+        of_two_that_roll_back_at_once_both_see_one_rollback,
+    }
+    runs {
+        a_run_is_read_back_as_it_went_on,
+        a_task_has_one_unfinished_run,
+        the_same_request_is_the_same_run,
+        claims_at_once_never_give_one_run_twice,
+        a_run_whose_lease_ran_out_is_claimed_once,
+        a_lease_that_was_lost_writes_nothing,
+        a_lease_that_ran_out_is_held_until_somebody_claims_the_run,
+        a_run_resumes_from_its_last_stored_state,
+        only_a_lease_lost_without_a_newer_state_is_an_attempt,
+        a_failed_run_backs_off_and_then_is_dead,
+        a_run_is_cancelled,
+        archiving_a_task_cancels_its_run,
+        a_run_makes_one_version,
+        a_run_promotes_only_over_the_champion_it_expected,
+        runs_are_paged_from_the_newest,
+        a_run_that_cannot_be_read_is_an_error,
+        the_schema_refuses_what_no_run_is,
+    }
+    changes {
+        a_change_is_heard_of_by_all,
     }
 }

@@ -1,7 +1,8 @@
 //! Observations and their natural key.
 
 use tagates::domain::{
-    Budget, Measurement, Observation, ObservationKey, Recorded, Repeats, Sequence, StoredObservation,
+    Budget, Measurement, Observation, ObservationCounts, ObservationFilter, ObservationKey, Recorded,
+    Repeats, Sequence, StoredObservation,
 };
 use tagates::space;
 use tagates::store::Error;
@@ -278,4 +279,27 @@ pub async fn the_schema_refuses_what_no_observation_is(database: Database) {
     database.execute(&insert_copy("value", "1.5")).await.expect("it is accepted");
     let stored = database.number("SELECT count(*) FROM observations WHERE seed = 0 AND source = ''").await;
     assert_eq!(stored, 2);
+}
+
+pub async fn live_observations_are_counted(database: Database) {
+    let store = database.store().await;
+    let task = stored_task(&store, "one").await;
+    let networks = architectures(6);
+    insert(&store, &task, &observations(&task, &networks[..4])).await;
+    let died = |network| observation_of(&task, key(&task, network), infeasible("out of memory"));
+    insert(&store, &task, &networks[4..].iter().map(died).collect::<Vec<_>>()).await;
+    let filter = ObservationFilter { sequences: vec![Sequence(2), Sequence(5)], ..Default::default() };
+    store.observations_retract(&task.name, &filter, "wrong").await.expect("a retraction");
+    let count = async |after| {
+        let counts = store.observations_count(&task.name, Sequence(after)).await.expect("an answer");
+        (counts.n_feasible, counts.n_infeasible, counts.n_new_feasible, counts.n_new_infeasible)
+    };
+    assert_eq!(count(0).await, (3, 1, 3, 1));
+    assert_eq!(count(3).await, (3, 1, 1, 1));
+    assert_eq!(count(7).await, (3, 1, 0, 0));
+    let empty = stored_task(&store, "two").await.name;
+    let counts = store.observations_count(&empty, Sequence(0)).await.expect("an answer");
+    assert_eq!(counts, ObservationCounts::default());
+    let unknown = store.observations_count(&name("three"), Sequence(0)).await;
+    assert!(matches!(unknown, Err(Error::UnknownTask(_))), "{unknown:?}");
 }

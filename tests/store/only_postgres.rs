@@ -3,8 +3,13 @@
 use tagates::store::{Config, Error, MigrateMode, OpenError, Store};
 use tokio::net::TcpListener;
 
+use crate::changes::{assert_heard, assert_told};
 use crate::database::Database;
-use crate::made::{architectures, insert, live, observations, stored_task};
+use crate::made::{architectures, insert, live, observations, stored_task, two};
+
+/// Ends every other connection to the database, and says how many there were.
+const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
@@ -43,9 +48,20 @@ async fn connections_that_were_cut_are_replaced() {
     let task = stored_task(&store, "one").await;
     let sent = observations(&task, &architectures(3));
     insert(&store, &task, &sent).await;
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    assert!(database.number(cut).await > 0);
+    assert!(database.number(CUT).await > 0);
     insert(&store, &task, &sent).await;
     assert_eq!(live(&store, &task).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_listener_that_was_cut_off_listens_again() {
+    let database = Database::postgres().await;
+    let [store, other] = two(&database).await;
+    let mut changes = other.listen();
+    assert_heard(&mut changes, "that somebody listens").await;
+    for name in ["one", "two"] {
+        assert!(database.number(CUT).await > 0);
+        assert_heard(&mut changes, "that somebody listens again").await;
+        assert_told(&mut changes, "a task", async { drop(stored_task(&store, name).await) }).await;
+    }
 }

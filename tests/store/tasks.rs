@@ -103,14 +103,64 @@ pub async fn a_policy_is_replaced(database: Database) {
     stored_task(&store, "one").await;
     stored_task(&store, "two").await;
     let policy = RetrainingPolicy { cool_down_s: 86_400, ..RetrainingPolicy::default() };
-    let updated =
-        store.task_policy_update(&name("one"), &policy).await.expect("an answer").expect("the task");
+    let updated = store
+        .task_policy_update(&name("one"), |_| policy.clone())
+        .await
+        .expect("an answer")
+        .expect("the task");
     assert_eq!(updated.policy, policy);
     let read =
         async |text| store.task_by_name(&name(text)).await.expect("an answer").expect("the task").policy;
     assert_eq!(read("one").await, policy);
     assert_eq!(read("two").await, RetrainingPolicy::default());
-    assert!(store.task_policy_update(&name("three"), &policy).await.expect("an answer").is_none());
+    assert!(store.task_policy_update(&name("three"), |policy| policy).await.expect("an answer").is_none());
+}
+
+pub async fn policy_changes_at_once_are_all_kept(database: Database) {
+    let store = database.store().await;
+    stored_task(&store, "one").await;
+    let changes = (0..20).map(|i| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let add = |policy: RetrainingPolicy| RetrainingPolicy {
+                min_observations: policy.min_observations + 1,
+                cool_down_s: policy.cool_down_s + i,
+                ..policy
+            };
+            store.task_policy_update(&name("one"), add).await.expect("an answer").expect("the task");
+        })
+    });
+    for change in changes.collect::<Vec<_>>() {
+        change.await.expect("no panic");
+    }
+    let policy = store.task_by_name(&name("one")).await.expect("an answer").expect("the task").policy;
+    let before = RetrainingPolicy::default();
+    assert_eq!(policy.min_observations, before.min_observations + 20);
+    assert_eq!(policy.cool_down_s, before.cool_down_s + (0..20).sum::<u32>());
+}
+
+pub async fn what_a_newer_binary_wrote_is_passed_over(database: Database) {
+    let store = database.store().await;
+    for task in ["a", "b", "c"] {
+        stored_task(&store, task).await;
+    }
+    let newer = "UPDATE tasks SET space = 'of-a-newer-binary' WHERE name = 'b'";
+    database.execute(newer).await.expect("a row");
+    let policy =
+        "UPDATE tasks SET policy = '{\"cool_down_s\": 7, \"of_a_newer_binary\": true}' WHERE name = 'c'";
+    database.execute(policy).await.expect("a row");
+    let names = async |limit| {
+        let page = store.tasks_page(None, limit, false).await.expect("a page");
+        page.iter().map(|stored| stored.task.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(9).await, names(2).await, names(1).await),
+        (vec!["a".into(), "c".into()], vec!["a".into(), "c".into()], vec!["a".to_owned()])
+    );
+    let unreadable = store.task_by_name(&name("b")).await;
+    assert!(matches!(unreadable, Err(Error::Corrupt { .. })), "{unreadable:?}");
+    let policy = store.task_by_name(&name("c")).await.expect("an answer").expect("the task").policy;
+    assert_eq!(policy.cool_down_s, 7);
 }
 
 pub async fn an_archived_task_takes_nothing_new(database: Database) {

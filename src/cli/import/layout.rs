@@ -1,14 +1,15 @@
 //! What a row of a table says.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::cli::import::Args;
 use crate::domain::Budget;
 use crate::fit::Target;
-use crate::fit::table::{Row, TableError};
+use crate::fit::table::{Row, TableError, rows};
 use crate::pb::{self, observation::Outcome};
 
 /// Where in the table an observation stands.
@@ -84,6 +85,25 @@ impl Layout {
         })
     }
 
+    /// Checks that a CSV file has the columns that were named, so that a mistyped one is not an error of each
+    /// of its rows. Rows of JSON Lines may each have others.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks one.
+    pub fn check_header(&self, file: &Path) -> anyhow::Result<()> {
+        if file.extension().is_none_or(|ending| ending != "csv") {
+            return Ok(());
+        }
+        let Some(Ok(first)) = rows(file)?.next() else { return Ok(()) };
+        first.text(&self.architecture).context("--arch-column")?;
+        match &self.values {
+            Values::Record => first.text("budget").map(drop).context("a row without --budgets or --target"),
+            Values::Columns(columns) => columns
+                .iter()
+                .try_for_each(|column| first.text(&column.name).map(drop).context("--budgets, --target")),
+        }
+    }
+
     /// The observations of a row.
     ///
     /// # Errors
@@ -130,6 +150,9 @@ impl Layout {
         }
         let repeats: Option<u32> = row.integer("repeats")?;
         let standard_deviation = number("standard_deviation")?;
+        if let (None, Some(_)) = (repeats, standard_deviation) {
+            return Err(TableError::Lone { line: row.line, column: "standard_deviation", other: "repeats" });
+        }
         Ok(pb::Observation {
             budget: row.integer("budget")?,
             outcome: value.or(reason),

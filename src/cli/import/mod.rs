@@ -79,10 +79,11 @@ pub struct Args {
 /// # Errors
 /// When the server cannot be asked or refuses a call as a whole, or the table cannot be read to its end.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let connection = args.server.connect()?;
+    let connection = args.server.connect_lazily()?;
     let patience = Patience(Duration::from_secs(args.retry_for_s));
     let task = task(&connection, patience, &args.task)?;
     let layout = Layout::new(args, &task)?;
+    layout.check_header(&args.file)?;
     let selection = Selection { conditions: args.conditions.clone(), skip: args.skip, first: args.first };
     let bar = progress_bar(args)?;
     let table = Table { path: &args.file, selection, layout, bar: bar.clone() };

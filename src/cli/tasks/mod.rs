@@ -48,7 +48,7 @@ impl Command {
 }
 
 /// Prints the task of a reply.
-fn print(task: Option<pb::Task>) -> anyhow::Result<()> {
+pub(in crate::cli) fn print(task: Option<pb::Task>) -> anyhow::Result<()> {
     let task = task.context("server answered without a task")?;
     let mut out = Output::stdout();
     out.line(serde_json::to_string(&Record::from(task))?)?;

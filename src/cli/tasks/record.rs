@@ -26,6 +26,8 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
     last_sequence: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promotion_paused_at: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +80,7 @@ impl From<pb::Task> for Record {
             created_at: task.created_at.map(|moment| moment.to_string()),
             archived_at: task.archived_at.map(|moment| moment.to_string()),
             last_sequence: task.last_sequence,
+            promotion_paused_at: task.promotion_paused_at.map(|moment| moment.to_string()),
         }
     }
 }

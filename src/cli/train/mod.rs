@@ -15,8 +15,9 @@ use crate::background::shutdown;
 use crate::cli::available_threads;
 use crate::cli::output::Output;
 use crate::cli::rows::{RowArgs, condition, known_space};
-use crate::cli::train::progress::{Progress, RunStates, write_whole};
+use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
+use crate::cli::whole_file::write_whole;
 use crate::domain::{Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
 use crate::model::{Checkpoint, HoldoutRule};
@@ -116,6 +117,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         dataset: &dataset,
         seed: args.seed,
         n_folds: args.folds.map(usize::from),
+        may_stay_uncalibrated: false,
         n_threads: args.threads,
     };
     let Some(checkpoint) = plan.fit(&progress)? else {

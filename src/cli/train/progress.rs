@@ -14,6 +14,7 @@ use candle_core::Device;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::whole_file::write_whole;
 use crate::fit::{Dataset, Epoch, Evaluation, FitConfig, FitError, Observer, Run, Trainer};
 use crate::model::Model;
 
@@ -73,14 +74,6 @@ impl Drop for RunStates {
         // Fails where there is something to go on from.
         let _ = fs::remove_dir(&self.directory);
     }
-}
-
-/// Writes the whole file or nothing.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    fs::write(&unfinished, bytes)?;
-    fs::rename(&unfinished, path)
 }
 
 fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {

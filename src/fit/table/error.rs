@@ -64,6 +64,16 @@ pub enum TableError {
         /// The other.
         second: &'static str,
     },
+    /// A field that means nothing without another one.
+    #[error("line {line}: {column} is given without {other}")]
+    Lone {
+        /// Line in the file.
+        line: u64,
+        /// The column.
+        column: &'static str,
+        /// The one it needs.
+        other: &'static str,
+    },
     /// A field that is no number.
     #[error("line {line}: {column} is {found}, not a number")]
     NotANumber {
@@ -97,6 +107,7 @@ impl TableError {
             Self::Json { .. }
             | Self::NoColumn { .. }
             | Self::Contradiction { .. }
+            | Self::Lone { .. }
             | Self::NotANumber { .. }
             | Self::NotRows { .. } => false,
         }

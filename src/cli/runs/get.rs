@@ -1,0 +1,25 @@
+//! `tagates runs get`
+
+use crate::cli::runs::print;
+use crate::cli::server::ServerArgs;
+use crate::pb;
+
+/// Which run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Its number.
+    #[arg(value_name = "NUMBER")]
+    run: i64,
+}
+
+/// Prints the run as a JSON object.
+///
+/// # Errors
+/// When the server cannot be asked, or knows no such run.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let connection = args.server.connect()?;
+    let request = pb::GetTrainingRunRequest { run: args.run };
+    print(connection.call(connection.trainings().get_training_run(request))?.run)
+}

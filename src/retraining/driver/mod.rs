@@ -1,0 +1,445 @@
+//! The reconciler: looks at what is due, queues it, takes up what is queued, and works on it until there is
+//! nothing left. Every step is safe to repeat; all that counts is in the store.
+
+use std::convert::Infallible;
+use std::future;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::{task, time};
+use tokio_util::sync::CancellationToken;
+
+use crate::background::Nudge;
+use crate::domain::{
+    Lease, ModelVersionId, RunState, Sequence, StoredObservation, StoredTask, TaskName, TrainingRun,
+};
+use crate::fit::FitError;
+use crate::model::Checkpoint;
+use crate::retraining::dataset::{Datasets, datasets};
+use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
+use crate::retraining::fitting::Fit;
+use crate::retraining::gate::Decision;
+use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, judge};
+use crate::retraining::watch::{Stop, Watch};
+use crate::store::{self, ClaimedRun, Fenced, Finish, NewVersion, Promote, Store};
+
+/// Attempts that may lead nowhere before a run is failed for good.
+const MAX_ATTEMPTS: u32 = 5;
+/// Entries of a page.
+const PAGE_SIZE: u32 = 1_000;
+/// Runs looked back on: more failures in a row than that make the wait no longer.
+const N_PAST_RUNS: u32 = 16;
+/// Newest versions whose checkpoints are kept, besides all that were champion.
+const N_KEPT_VERSIONS: u32 = 20;
+
+/// How long things are, for a driver.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Between two looks at what is due where no news comes.
+    pub interval: Duration,
+    /// How long a run is held without being heard of.
+    pub lease: Duration,
+    /// Between two signs of life, and so how soon a cancelled run knows.
+    pub heartbeat: Duration,
+    /// Between two states to resume from.
+    pub state_interval: Duration,
+    /// Share of the time that training computes in.
+    pub share: f64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(5),
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(2),
+            state_interval: Duration::from_secs(10),
+            share: 1.0,
+        }
+    }
+}
+
+/// Retrains what is due, one run at a time.
+#[derive(Debug)]
+pub struct Driver {
+    store: Store,
+    fit: Arc<dyn Fit>,
+    timing: Timing,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("task is gone or archived")]
+    NoTask,
+    #[error("could not train")]
+    Fit(#[from] FitError),
+    #[error("could not judge the new version")]
+    Judge(#[from] JudgeError),
+    #[error("training died, the log says why")]
+    Died,
+    #[error("could not start a thread")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Error {
+    /// Whether the same snapshot would fail again.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::NoTask => true,
+            Self::Fit(error) => match error {
+                FitError::TooManyTargets { .. }
+                | FitError::Input { .. }
+                | FitError::TooFew { .. }
+                | FitError::NoFractions
+                | FitError::NothingToLearn { .. }
+                | FitError::NoLoss { .. }
+                | FitError::NoCalibration
+                | FitError::NoReference => true,
+                FitError::Diverged { .. }
+                | FitError::State(_)
+                | FitError::Checkpoint(_)
+                | FitError::Score(_)
+                | FitError::Store(_)
+                | FitError::Tensor(_) => false,
+            },
+            Self::Store(_) | Self::Judge(_) | Self::Died | Self::Thread(_) => false,
+        }
+    }
+}
+
+/// What became of an attempt that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Attempt {
+    Made(ModelVersionId),
+    Stopped(Stop),
+}
+
+impl Driver {
+    /// A driver that trains by `fit`.
+    #[must_use]
+    pub fn new(store: Store, fit: Arc<dyn Fit>, timing: Timing) -> Self {
+        Self { store, fit, timing }
+    }
+
+    /// Goes on until `stop`, woken by `nudge`, news of the store, or the timer. A run under way is then given
+    /// back with its state, after its epoch.
+    pub async fn run(self, nudge: Nudge, stop: CancellationToken) {
+        let mut changes = self.store.listen();
+        loop {
+            if let Err(error) = self.reconcile(&stop).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "could not look after training runs, trying again");
+            }
+            let go_on = tokio::select! {
+                go_on = nudge.wait(self.timing.interval, &stop) => go_on,
+                () = changes.next() => !stop.is_cancelled(),
+            };
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    /// Queues what is due and works on what is queued, until neither is left or `stop` is asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; what was begun then goes on here or elsewhere once its lease ran out.
+    pub async fn reconcile(&self, stop: &CancellationToken) -> Result<(), store::Error> {
+        loop {
+            self.enqueue_due().await?;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            let Some(claimed) = self.store.run_claim(self.timing.lease, MAX_ATTEMPTS).await? else {
+                return Ok(());
+            };
+            self.work(claimed, stop).await?;
+        }
+    }
+
+    /// Queues a run for each task that is due for one.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn enqueue_due(&self) -> Result<(), store::Error> {
+        let now = self.store.now().await?;
+        let mut last: Option<TaskName> = None;
+        loop {
+            let page = self.store.tasks_page(last.as_ref(), PAGE_SIZE, false).await?;
+            for stored in &page {
+                if !stored.policy.is_enabled {
+                    continue;
+                }
+                let name = &stored.task.name;
+                let due = is_due(&self.facts(stored).await?, &stored.policy, now);
+                tracing::trace!(task = %name, ?due, "looked at");
+                if let Due::Now(reason) = due {
+                    // An unfinished run, queued by another replica since, is as good.
+                    match self.store.run_enqueue(name, &reason.to_string(), None).await {
+                        Ok(_) => tracing::info!(task = %name, %reason, "training run is queued"),
+                        Err(store::Error::Archived(_) | store::Error::UnknownTask(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            if page.len() < PAGE_SIZE as usize {
+                return Ok(());
+            }
+            last = page.last().map(|stored| stored.task.name.clone());
+        }
+    }
+
+    async fn facts(&self, stored: &StoredTask) -> Result<Facts, store::Error> {
+        let name = &stored.task.name;
+        let runs = self.store.runs_page(Some(name), None, N_PAST_RUNS).await?;
+        let up_to = runs.iter().find_map(|run| run.up_to).unwrap_or(Sequence(0));
+        let counts = self.store.observations_count(name, up_to).await?;
+        let n_observations = counts.n_feasible + counts.n_infeasible;
+        let n_new = counts.n_new_feasible + counts.n_new_infeasible;
+        let ended_at = runs.first().and_then(|run| run.finished_at);
+        Ok(Facts {
+            is_archived: stored.archived_at.is_some(),
+            n_observations,
+            last_sequence: stored.last_sequence,
+            has_unfinished_run: runs.first().is_some_and(|run| !run.state.is_final()),
+            last_run: ended_at.map(|ended_at| PastRun {
+                up_to,
+                n_observations: n_observations.saturating_sub(n_new),
+                n_new,
+                ended_at,
+            }),
+            n_failures: n_failures(&runs),
+        })
+    }
+
+    /// Works on a run until it made its version, failed, or is not to be worked on here any more.
+    async fn work(&self, claimed: ClaimedRun, stop: &CancellationToken) -> Result<(), store::Error> {
+        let ClaimedRun { run, lease, resume_state } = claimed;
+        let Timing { state_interval, share, .. } = self.timing;
+        let watch = Arc::new(Watch::new(resume_state.as_deref(), state_interval, share));
+        let attempt = tokio::select! {
+            attempt = self.attempt(&run, &lease, &watch) => attempt,
+            never = self.hold(&lease, &watch) => match never {},
+            never = stop_with(stop, &watch) => match never {},
+        };
+        match attempt {
+            Ok(Attempt::Made(version)) => {
+                tracing::info!(run = %run.id, task = %run.task, %version, "training run is done");
+                self.store.versions_prune(&run.task, N_KEPT_VERSIONS).await?;
+            }
+            Ok(Attempt::Stopped(Stop::Lost)) => {
+                tracing::warn!(run = %run.id, task = %run.task, "lease is lost, what was trained is dropped");
+            }
+            Ok(Attempt::Stopped(Stop::Shutdown | Stop::Cancelled)) => {
+                if let Some(state) = watch.take_state() {
+                    self.store.run_state_store(&lease, &state).await?;
+                }
+                let state = self.store.run_release(&lease).await?;
+                tracing::info!(run = %run.id, task = %run.task, ?state, "training run is given back");
+            }
+            // The lease runs out, and whoever reaches the database next takes the run up from its state.
+            Err(Error::Store(error @ store::Error::Unavailable(_))) => return Err(error),
+            Err(error) => {
+                let n_attempts = run.n_attempts + 1;
+                let gives_up = error.is_lasting() || n_attempts >= MAX_ATTEMPTS;
+                let retry_after = (!gives_up).then(|| back_off(n_attempts));
+                let message = chain(&error);
+                tracing::error!(run = %run.id, task = %run.task, error = message, ?retry_after, "training failed");
+                self.store.run_fail(&lease, &message, retry_after).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the lease, and everybody informed, for as long as it is waited for.
+    async fn hold(&self, lease: &Lease, watch: &Watch) -> Infallible {
+        let mut ticks = time::interval(self.timing.heartbeat);
+        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.report(lease, watch).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(run = %lease.run, error, "could not report a training run, trying again");
+            }
+        }
+    }
+
+    async fn report(&self, lease: &Lease, watch: &Watch) -> Result<(), store::Error> {
+        match self.store.run_heartbeat(lease, watch.progress().as_ref(), self.timing.lease).await? {
+            Fenced::Held(heartbeat) if heartbeat.is_cancel_requested => watch.stop(Stop::Cancelled),
+            Fenced::Held(_) => {}
+            Fenced::Lost => watch.stop(Stop::Lost),
+        }
+        if let Some(state) = watch.take_state()
+            && self.store.run_state_store(lease, &state).await? == Fenced::Lost
+        {
+            watch.stop(Stop::Lost);
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, run: &TrainingRun, lease: &Lease, watch: &Arc<Watch>) -> Result<Attempt, Error> {
+        let stored = self.open_task(&run.task).await?;
+        let up_to = run.up_to.unwrap_or(stored.last_sequence);
+        let observations = self.snapshot(&run.task, up_to).await?;
+        let max_targets = self.fit.max_targets(&stored.task.space);
+        let datasets = {
+            let definition = stored.task.clone();
+            computed(move || datasets(&definition, &observations, max_targets)).await?
+        };
+        watch.judge_by(&datasets.holdout);
+        let datasets = Arc::new(datasets);
+        let Some(checkpoint) = self.train(run, &datasets, watch).await? else {
+            return Ok(Attempt::Stopped(watch.stopping().unwrap_or(Stop::Lost)));
+        };
+        let (checkpoint, report) = {
+            let (definition, datasets) = (stored.task.clone(), datasets.clone());
+            computed(move || described(&checkpoint, &definition, &datasets)).await??
+        };
+        loop {
+            // What it is compared with, and whether that may have consequences, can change until the end.
+            let stored = self.open_task(&run.task).await?;
+            let champion = self.champion(&run.task).await?;
+            let expected = champion.as_ref().map(|(id, _)| id.clone());
+            let (decision, drift) = {
+                let (datasets, checkpoint) = (datasets.clone(), checkpoint.clone());
+                computed(move || {
+                    let champion = champion.as_ref().map(|(_, champion)| champion);
+                    let is_paused = stored.promotion_paused_at.is_some();
+                    let margins = &stored.policy.gate;
+                    judge(&stored.task, &datasets, &checkpoint, champion, margins, is_paused)
+                })
+                .await??
+            };
+            if let Some(stop) = watch.stopping() {
+                return Ok(Attempt::Stopped(stop));
+            }
+            tracing::info!(run = %run.id, task = %run.task, %decision, "new version is judged");
+            let version = new_version(&checkpoint, &report, &decision, drift)?;
+            let promote = decision.is_promotion().then(|| Promote { expected, why: decision.to_string() });
+            match self.store.run_finish(lease, &version, promote.as_ref()).await? {
+                Finish::Finished(version) => return Ok(Attempt::Made(version)),
+                Finish::ChampionChanged(_) | Finish::PromotionPaused => {}
+                Finish::CancelRequested => return Ok(Attempt::Stopped(Stop::Cancelled)),
+                Finish::Lost => return Ok(Attempt::Stopped(Stop::Lost)),
+            }
+        }
+    }
+
+    async fn open_task(&self, name: &TaskName) -> Result<StoredTask, Error> {
+        let stored = self.store.task_by_name(name).await?;
+        stored.filter(|stored| stored.archived_at.is_none()).ok_or(Error::NoTask)
+    }
+
+    async fn snapshot(&self, task: &TaskName, up_to: Sequence) -> Result<Vec<StoredObservation>, Error> {
+        let mut observations: Vec<StoredObservation> = Vec::new();
+        loop {
+            let after = observations.last().map_or(Sequence(0), |last| last.sequence);
+            let page = self.store.snapshot_page(task, up_to, after, PAGE_SIZE).await?;
+            let is_last = page.len() < PAGE_SIZE as usize;
+            observations.extend(page);
+            if is_last {
+                return Ok(observations);
+            }
+        }
+    }
+
+    /// Trains on a thread of its own. Each attempt has its own chance, so that bad luck is not repeated; a
+    /// state of other chance, as of another binary, is of no use then, and the training starts anew.
+    async fn train(
+        &self,
+        run: &TrainingRun,
+        datasets: &Arc<Datasets>,
+        watch: &Arc<Watch>,
+    ) -> Result<Option<Checkpoint>, Error> {
+        let (done, trained) = oneshot::channel();
+        let (fit, datasets, watch) = (self.fit.clone(), datasets.clone(), watch.clone());
+        let seed = u64::from(run.n_attempts);
+        thread::Builder::new().name("training".to_owned()).spawn(move || {
+            let fitted = match fit.fit(&datasets.training, seed, &watch) {
+                Err(FitError::State(error)) => {
+                    tracing::info!(error = &error as &dyn std::error::Error, "training starts anew");
+                    watch.forget_states();
+                    fit.fit(&datasets.training, seed, &watch)
+                }
+                fitted => fitted,
+            };
+            // Nobody waits any more where the process stops.
+            let _ = done.send(fitted);
+        })?;
+        Ok(trained.await.map_err(|_| Error::Died)??)
+    }
+
+    async fn champion(&self, task: &TaskName) -> Result<Option<(ModelVersionId, Champion)>, Error> {
+        let Some(id) = self.store.champion_of(task).await? else { return Ok(None) };
+        let checkpoint = match self.store.checkpoint_of(task, &id).await {
+            Ok(bytes) => bytes.and_then(|bytes| Checkpoint::from_bytes(&bytes).ok()),
+            Err(error @ store::Error::Unavailable(_)) => return Err(error.into()),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%task, version = %id, error, "champion cannot be read, and stays");
+                None
+            }
+        };
+        let version = self.store.version_by_id(task, &id).await?;
+        let trained_up_to = version.and_then(|version| version.trained_up_to);
+        Ok(Some((id, Champion { checkpoint, trained_up_to })))
+    }
+}
+
+async fn stop_with(stop: &CancellationToken, watch: &Watch) -> Infallible {
+    stop.cancelled().await;
+    watch.stop(Stop::Shutdown);
+    future::pending().await
+}
+
+/// Computes beside the async threads.
+async fn computed<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    task::spawn_blocking(compute).await.map_err(|_| Error::Died)
+}
+
+fn new_version(
+    checkpoint: &Checkpoint,
+    report: &Report,
+    decision: &Decision,
+    drift: Option<Drift>,
+) -> Result<NewVersion, JudgeError> {
+    let mut report = serde_json::to_value(report)?;
+    if let (Some(fields), Some(drift)) = (report.as_object_mut(), drift) {
+        fields.insert("champion_drift".to_owned(), serde_json::to_value(drift)?);
+    }
+    Ok(NewVersion {
+        checkpoint: checkpoint.as_bytes().to_vec(),
+        report: Some(report),
+        decision: Some(serde_json::to_value(decision)?),
+    })
+}
+
+/// Runs that failed for good since the last that did not; the newest run comes first.
+fn n_failures(runs: &[TrainingRun]) -> u32 {
+    let failed = runs
+        .iter()
+        .skip_while(|run| !run.state.is_final())
+        .take_while(|run| run.state == RunState::Failed)
+        .count();
+    u32::try_from(failed).unwrap_or(u32::MAX)
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

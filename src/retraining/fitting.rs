@@ -1,0 +1,69 @@
+//! How a version is made of a dataset.
+
+use std::fmt;
+use std::num::NonZero;
+
+use crate::fit::{Dataset, FitConfig, FitError, Plan};
+use crate::model::Checkpoint;
+use crate::retraining::Watch;
+use crate::space::SearchSpace;
+
+/// Folds for the calibration.
+const N_FOLDS: usize = 2;
+/// The configuration for spaces that have none of their own.
+const DEFAULT_CONFIG: &str = "nasbench201";
+
+/// Makes a checkpoint of a dataset. Computes for as long as it takes, on a thread of its own.
+pub trait Fit: fmt::Debug + Send + Sync {
+    /// How many budgets a predictor of the space can have.
+    fn max_targets(&self, space: &SearchSpace) -> usize;
+
+    /// Trains, from what `watch` says was done before. `None` where it said to stop.
+    ///
+    /// # Errors
+    /// When the dataset cannot be trained on, training fails, or what was done before is of another run.
+    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError>;
+}
+
+/// Trains from scratch with the configuration of the space. Where there are too few labels to calibrate
+/// with, or none rise with the scores, scores mean order only.
+#[derive(Clone, Copy, Debug)]
+pub struct FromScratch {
+    /// Threads at most.
+    pub n_threads: NonZero<usize>,
+}
+
+impl FromScratch {
+    fn config(space: &SearchSpace) -> FitConfig {
+        FitConfig::named(&space.name)
+            .or_else(|| FitConfig::named(DEFAULT_CONFIG))
+            .expect("the default configuration is built in")
+    }
+}
+
+impl Fit for FromScratch {
+    fn max_targets(&self, space: &SearchSpace) -> usize {
+        Self::config(space).model.n_steps
+    }
+
+    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError> {
+        fit_with(&Self::config(&dataset.space), dataset, seed, self.n_threads, watch)
+    }
+}
+
+/// Trains with a configuration, calibrated where that is possible.
+///
+/// # Errors
+/// As [`Plan::fit`].
+pub fn fit_with(
+    config: &FitConfig,
+    dataset: &Dataset,
+    seed: u64,
+    n_threads: NonZero<usize>,
+    watch: &Watch,
+) -> Result<Option<Checkpoint>, FitError> {
+    let plan = Plan { config, dataset, seed, n_folds: Some(N_FOLDS), may_stay_uncalibrated: true, n_threads };
+    let plan = Plan { n_folds: plan.n_folds.filter(|_| plan.can_calibrate()), ..plan };
+    watch.expect_epochs(config.n_epochs * (1 + plan.n_folds.unwrap_or(0)));
+    plan.fit(watch)
+}

@@ -1,0 +1,210 @@
+//! What the thread that trains and the task that holds its lease know of each other.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+
+use crate::domain::Progress;
+use crate::fit::{Dataset, Epoch, Evaluation, FitError, Observer, Run, Trainer};
+use crate::model::Model;
+use crate::retraining::resume;
+
+/// Longest part of a rest between two looks at whether to stop.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Why a training stops before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// This process does.
+    Shutdown,
+    /// Somebody cancelled the run.
+    Cancelled,
+    /// Somebody else works on the run, or it is over.
+    Lost,
+}
+
+/// Keeps the states and the progress of one fit, and tells it to stop.
+#[derive(Debug)]
+pub struct Watch {
+    /// Between two states of one training.
+    state_interval: Duration,
+    /// Share of the time that is computed in.
+    share: f64,
+    /// What progress is judged by, once it is known.
+    holdout: OnceLock<Dataset>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    stop: Option<Stop>,
+    n_epochs: usize,
+    /// Epochs of each training, those of an earlier process included.
+    n_epochs_done: BTreeMap<Run, usize>,
+    /// Epochs that this process made.
+    n_epochs_made: usize,
+    since: Instant,
+    loss: Option<f64>,
+    holdout_tau: Option<f64>,
+    states: BTreeMap<Run, Vec<u8>>,
+    has_new_state: bool,
+    kept_at: BTreeMap<Run, Instant>,
+    rested_at: BTreeMap<Run, Instant>,
+}
+
+impl Watch {
+    /// Of a fit that goes on from a state which [`Self::take_state`] gave, where there is one. One that cannot
+    /// be read is no reason to fail: the fit then starts anew.
+    #[must_use]
+    pub fn new(resume_state: Option<&[u8]>, state_interval: Duration, share: f64) -> Self {
+        let seen = Seen {
+            stop: None,
+            n_epochs: 0,
+            n_epochs_done: BTreeMap::new(),
+            n_epochs_made: 0,
+            since: Instant::now(),
+            loss: None,
+            holdout_tau: None,
+            states: resume_state.and_then(resume::read).unwrap_or_default(),
+            has_new_state: false,
+            kept_at: BTreeMap::new(),
+            rested_at: BTreeMap::new(),
+        };
+        Self { state_interval, share, holdout: OnceLock::new(), seen: Mutex::new(seen) }
+    }
+
+    /// From now on progress is judged by these rows.
+    pub fn judge_by(&self, holdout: &Dataset) {
+        self.holdout.get_or_init(|| holdout.clone());
+    }
+
+    /// So many epochs there will be, over all trainings of the fit.
+    pub fn expect_epochs(&self, n_epochs: usize) {
+        self.seen().n_epochs = n_epochs;
+    }
+
+    /// The fit is to stop at the end of its epoch. The first reason stays, unless the lease is lost.
+    pub fn stop(&self, stop: Stop) {
+        let mut seen = self.seen();
+        if seen.stop.is_none() || stop == Stop::Lost {
+            seen.stop = Some(stop);
+        }
+    }
+
+    /// Why the fit is to stop, if it is.
+    #[must_use]
+    pub fn stopping(&self) -> Option<Stop> {
+        self.seen().stop
+    }
+
+    /// Nothing was done before, after all.
+    pub fn forget_states(&self) {
+        let mut seen = self.seen();
+        seen.states.clear();
+        seen.n_epochs_done.clear();
+    }
+
+    /// What to resume from, if that changed since the last time.
+    #[must_use]
+    pub fn take_state(&self) -> Option<Vec<u8>> {
+        let mut seen = self.seen();
+        std::mem::take(&mut seen.has_new_state).then(|| resume::write(&seen.states))
+    }
+
+    /// How far the fit is, once it has made an epoch.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        let seen = self.seen();
+        let n_done: usize = seen.n_epochs_done.values().sum();
+        let per_epoch = seen.since.elapsed().as_secs_f64() / seen.n_epochs_made as f64;
+        (seen.n_epochs_made > 0).then(|| Progress {
+            epoch: u32::try_from(n_done).unwrap_or(u32::MAX),
+            n_epochs: u32::try_from(seen.n_epochs).unwrap_or(u32::MAX),
+            loss: seen.loss,
+            holdout_tau: seen.holdout_tau,
+            seconds_left: Some(per_epoch * seen.n_epochs.saturating_sub(n_done) as f64),
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_state_due(&self, run: Run) -> bool {
+        let now = Instant::now();
+        let mut seen = self.seen();
+        let since = *seen.kept_at.entry(run).or_insert(now);
+        let is_due = now.duration_since(since) >= self.state_interval;
+        if is_due {
+            seen.kept_at.insert(run, now);
+        }
+        is_due
+    }
+
+    fn holdout_tau(&self, trainer: &Trainer<'_>) -> Result<Option<f64>, FitError> {
+        let Some(holdout) = self.holdout.get().filter(|holdout| !holdout.examples.is_empty()) else {
+            return Ok(None);
+        };
+        let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
+        let last = holdout.targets.len() - 1;
+        Ok(Evaluation::of_model(&model, last, holdout, last, NonZero::<usize>::MIN)?.kendall_tau)
+    }
+
+    /// Rests so long that the thread of `run` computed for no more than its share of the time.
+    fn rest(&self, run: Run) {
+        let now = Instant::now();
+        let since = *self.seen().rested_at.entry(run).or_insert(now);
+        let rest = now.duration_since(since).mul_f64((1.0 / self.share - 1.0).clamp(0.0, 1e3));
+        let until = now + rest;
+        while self.stopping().is_none()
+            && let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
+            thread::sleep(left.min(NAP));
+        }
+        self.seen().rested_at.insert(run, Instant::now());
+    }
+}
+
+impl Observer for Watch {
+    fn stored_state(&self, run: Run) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.seen().states.get(&run).cloned())
+    }
+
+    fn store_state(&self, run: Run, state: &[u8]) -> io::Result<()> {
+        let mut seen = self.seen();
+        seen.states.insert(run, state.to_vec());
+        seen.has_new_state = true;
+        Ok(())
+    }
+
+    fn epoch_done(
+        &self,
+        run: Run,
+        trainer: &Trainer<'_>,
+        epoch: &Epoch,
+    ) -> Result<ControlFlow<()>, FitError> {
+        if self.is_state_due(run) {
+            self.store_state(run, &trainer.state()?)?;
+            if run == Run::Full {
+                let tau = self.holdout_tau(trainer)?;
+                self.seen().holdout_tau = tau;
+            }
+        }
+        {
+            let mut seen = self.seen();
+            seen.n_epochs_done.insert(run, epoch.number);
+            seen.n_epochs_made += 1;
+            if run == Run::Full {
+                seen.loss = Some(epoch.loss);
+            }
+        }
+        self.rest(run);
+        Ok(if self.stopping().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
