@@ -94,12 +94,11 @@ impl Entry {
     fn crown(&mut self, version: Arc<Version>) {
         self.refused = None;
         self.former.retain(|former| former.id != version.id);
-        if let Some(before) = self.champion.replace(version.clone())
-            && before.id != version.id
-        {
+        if let Some(before) = self.champion.take_if(|before| before.id != version.id) {
             self.former.push_front(before);
             self.former.truncate(N_FORMER);
         }
+        self.champion = Some(version);
     }
 }
 

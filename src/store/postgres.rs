@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+use tokio::time;
 
 use crate::store::{DatabaseUrl, Error, OpenError};
 
@@ -80,13 +82,16 @@ pub(in crate::store) struct Database {
 impl Database {
     /// Connects once, to see that the server is there and new enough.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        let options = options(url);
+        // Not from the pool: it would try again for as long as its patience, and not say what was wrong.
+        let connecting = time::timeout(PATIENCE, PgConnection::connect_with(&options));
+        let connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        check_version(connection.server_version_num())?;
+        connection.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(N_CONNECTIONS)
             .acquire_timeout(PATIENCE)
-            .connect_with(options(url))
-            .await?;
-        let version = pool.acquire().await?.server_version_num();
-        check_version(version)?;
+            .connect_lazy_with(options);
         Ok(Self { url: url.clone(), pool })
     }
 

@@ -1,6 +1,7 @@
 //! What only a PostgreSQL server does: it can be away.
 
 use tagates::store::{Config, Error, MigrateMode, OpenError, Store};
+use tokio::net::TcpListener;
 
 use crate::changes::{assert_heard, assert_told};
 use crate::database::Database;
@@ -16,6 +17,18 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let config = Config { database: Some(url), data_dir: None, migrate: MigrateMode::Auto };
     let error = Store::connect(&config).await.expect_err("no server");
     assert!(matches!(error, OpenError::Store(Error::Unavailable(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_connections_is_unavailable_and_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    drop(listener);
+    let url = format!("postgres://nobody@{addr}/nothing").parse().expect("a URL");
+    let config = Config { database: Some(url), data_dir: None, migrate: MigrateMode::Auto };
+    let error = Store::connect(&config).await.expect_err("nobody listens");
+    let OpenError::Store(Error::Unavailable(cause)) = error else { panic!("unavailable, not {error:?}") };
+    assert!(cause.to_string().contains("refused"), "{cause}");
 }
 
 #[tokio::test]
