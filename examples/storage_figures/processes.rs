@@ -46,7 +46,7 @@ impl Tagates {
 
     fn serve_at(&self, addr: SocketAddr, flags: &[String]) -> anyhow::Result<Server> {
         let addr_text = addr.to_string();
-        let mut command = self.command(&["serve", "--listen", &addr_text]);
+        let mut command = self.command(&["serve", "--listen", &addr_text, "--training", "off"]);
         let mut process = Running::start(command.args(flags).stderr(Stdio::piped()))?;
         let log = BufReader::new(process.0.stderr.take().context("it is piped")?);
         let mut server = Server { tagates: self.clone(), flags: flags.to_vec(), process, addr };

@@ -92,7 +92,7 @@ impl Store {
         let mut after = after.map_or(String::new(), |name| name.as_str().to_owned());
         let mut tasks = Vec::new();
         loop {
-            let n_missing = limit - u32::try_from(tasks.len()).expect("never more than the limit");
+            let n_missing = limit - tasks.len() as u32;
             let rows = tasks_after(reader.connection(), &after, n_missing, with_archived).await?;
             let Some(last) = rows.last() else { return Ok(tasks) };
             after.clone_from(&last.name);
@@ -100,7 +100,8 @@ impl Store {
                 match KnownTask::try_from(row) {
                     Ok(known) => tasks.push(known.task),
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "passing over a task")
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "passing over a task that this binary cannot read");
                     }
                 }
             }
