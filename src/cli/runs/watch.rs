@@ -122,9 +122,9 @@ mod tests {
             n_epochs: 200,
             loss: Some(0.12345),
             holdout_tau: Some(0.9),
-            seconds_left: Some(90.0),
+            seconds_left: Some(40.0),
         };
-        assert_eq!(describe(&running(Some(progress))), "loss 0.123, holdout tau 0.900, 90 seconds left");
+        assert_eq!(describe(&running(Some(progress))), "loss 0.123, holdout tau 0.900, 40 seconds left");
         let unknown = pb::TrainingProgress { seconds_left: Some(f64::NAN), ..Default::default() };
         assert_eq!(describe(&running(Some(unknown))), "loss -, holdout tau -");
         assert_eq!(describe(&running(None)), "begins");
