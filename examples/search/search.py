@@ -85,7 +85,7 @@ class Predictor:
         policy = task.RetrainingPolicy(min_observations=20, min_new_observations=10, cool_down_s=0, gate=gate)
         self.tasks.CreateTask(task.CreateTaskRequest(task=task.Task(
             name=self.name, search_space="nasbench201", dataset="cifar10", metric="test_accuracy", goal="GOAL_MAXIMIZE",
-            unit="UNIT_PERCENT", budgets=[BUDGET], holdout_share=0.2, retraining_policy=policy)))
+            unit="UNIT_PERCENT", budgets=[BUDGET], holdout_share=0.3, retraining_policy=policy)))
 
     def record(self, values):
         module = pb["observation"][0]
@@ -113,14 +113,14 @@ class Predictor:
         module = pb["training"][0]
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:
-            runs = self.training.ListTrainingRuns(module.ListTrainingRunsRequest(task=self.name)).training_runs
+            runs = self.training.ListTrainingRuns(module.ListTrainingRunsRequest(task=self.name)).runs
             if runs and not runs[0].HasField("finished_at"):
-                list(self.training.WatchTrainingRun(module.WatchTrainingRunRequest(run_id=runs[0].id)))
+                list(self.training.WatchTrainingRun(module.WatchTrainingRunRequest(run=runs[0].run)))
                 return
             time.sleep(0.1)
 
 
-def guided(oracle, n_lookups, rng, server, n_initial=20, batch=10, n_parents=10, n_candidates=1000):
+def guided(oracle, n_lookups, rng, server, n_initial=40, batch=10, n_parents=10, n_candidates=1000):
     predictor, cells = Predictor(server), list(oracle.accuracies)
     batch_cells = rng.sample(cells, n_initial)
     while True:
