@@ -103,7 +103,7 @@ fn numbers(progress: &pb::TrainingProgress) -> String {
     let number = |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.3}"));
     let (loss, tau) = (number(progress.loss), number(progress.holdout_tau));
     let left = progress.seconds_left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let left = left.map(|left| format!(", {:#} left", HumanDuration(left))).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left", HumanDuration(left))).unwrap_or_default();
     format!("loss {loss}, holdout tau {tau}{left}")
 }
 
@@ -124,7 +124,7 @@ mod tests {
             holdout_tau: Some(0.9),
             seconds_left: Some(40.0),
         };
-        assert_eq!(describe(&running(Some(progress))), "loss 0.123, holdout tau 0.900, 40s left");
+        assert_eq!(describe(&running(Some(progress))), "loss 0.123, holdout tau 0.900, 40 seconds left");
         let unknown = pb::TrainingProgress { seconds_left: Some(f64::NAN), ..Default::default() };
         assert_eq!(describe(&running(Some(unknown))), "loss -, holdout tau -");
         assert_eq!(describe(&running(None)), "begins");
