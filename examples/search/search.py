@@ -80,9 +80,9 @@ class Predictor:
         self.tasks, self.predictor, self.observations, self.training = (
             getattr(pb[module][1], f"{service}ServiceStub")(channel) for module, service in
             (("task", "Task"), ("predictor", "Predictor"), ("observation", "Observation"), ("training", "Training")))
-        task, gate = pb["task"][0], pb["task"][0].GateMargins(min_holdout=5)
+        task, gate = pb["task"][0], pb["task"][0].GateMargins(min_holdout=5, max_tau_loss=1)
         self.name = f"search-{uuid.uuid4().hex[:12]}"
-        policy = task.RetrainingPolicy(min_observations=20, min_new_observations=10, cool_down_s=0, gate=gate)
+        policy = task.RetrainingPolicy(min_observations=20, min_new_observations=10, min_new_share=0, cool_down_s=0, gate=gate)
         self.tasks.CreateTask(task.CreateTaskRequest(task=task.Task(
             name=self.name, search_space="nasbench201", dataset="cifar10", metric="test_accuracy", goal="GOAL_MAXIMIZE",
             unit="UNIT_PERCENT", budgets=[BUDGET], holdout_share=0.3, retraining_policy=policy)))

@@ -134,20 +134,26 @@ impl Driver {
         Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
     }
 
-    /// Goes on until `stop`, woken by `nudge`, news of the store, or the timer. A run under way is then given
+    /// Goes on until `stop`. What is due is queued at once, woken by `nudge`, also while another run is worked
+    /// on: everybody sees it then, and another process may take it up. A run under way at the stop is given
     /// back with its state, after its epoch.
     pub async fn run(self, nudge: Nudge, stop: CancellationToken) {
+        tokio::join!(self.keep_queueing(&nudge, &stop), Box::pin(self.keep_working(&stop)));
+    }
+
+    async fn keep_queueing(&self, nudge: &Nudge, stop: &CancellationToken) {
+        while nudge.wait(self.timing.interval, stop).await {
+            warn_of(self.enqueue_due().await);
+        }
+    }
+
+    /// Woken by news of the store, as of a run that is queued, or the timer.
+    async fn keep_working(&self, stop: &CancellationToken) {
         let mut changes = self.store.listen();
         loop {
-            if let Err(error) = self.reconcile(&stop).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "could not look after training runs, trying again");
-            }
-            let go_on = tokio::select! {
-                go_on = nudge.wait(self.timing.interval, &stop) => go_on,
-                () = changes.next() => !stop.is_cancelled(),
-            };
-            if !go_on {
+            warn_of(self.reconcile(stop).await);
+            let news = time::timeout(self.timing.interval, changes.next());
+            if stop.run_until_cancelled(news).await.is_none() {
                 return;
             }
         }
@@ -397,6 +403,13 @@ impl Driver {
         let version = self.store.version_by_id(task, &id).await?;
         let trained_up_to = version.and_then(|version| version.trained_up_to);
         Ok(Some((id, Champion { checkpoint, trained_up_to })))
+    }
+}
+
+fn warn_of(reconciled: Result<(), store::Error>) {
+    if let Err(error) = reconciled {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "could not look after training runs, trying again");
     }
 }
 

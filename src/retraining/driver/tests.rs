@@ -52,18 +52,22 @@ impl Bench {
     }
 
     async fn observe(&self, values: impl IntoIterator<Item = (Architecture, f64)>) {
+        self.observe_of(&self.task, values).await;
+    }
+
+    async fn observe_of(&self, task: &Task, values: impl IntoIterator<Item = (Architecture, f64)>) {
         let observation = |(architecture, value)| {
             let key = ObservationKey {
-                task: self.task.name.clone(),
+                task: task.name.clone(),
                 architecture,
                 budget: Budget(200),
                 seed: 0,
                 source: Source::default(),
             };
-            Observation::new(&self.task, key, Measurement::Value(value), None).expect("valid")
+            Observation::new(task, key, Measurement::Value(value), None).expect("valid")
         };
         let observations: Vec<Observation> = values.into_iter().map(observation).collect();
-        self.store.observations_insert(&self.task.name, &observations).await.expect("stored");
+        self.store.observations_insert(&task.name, &observations).await.expect("stored");
     }
 
     async fn reconcile(&self) {
@@ -264,6 +268,30 @@ async fn a_stop_gives_the_run_back_with_its_state_and_counts_as_no_attempt() {
     let watch = Watch::new(claimed.expect("queued").resume_state.as_deref(), Duration::ZERO, 1.0);
     let state = crate::fit::Observer::stored_state(&watch, crate::fit::Run::Full).expect("readable");
     assert!(state.is_some_and(|state| !state.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_due_beside_a_run_is_queued_at_a_nudge() {
+    let bench = Bench::new(endless()).await;
+    let other = Task { name: TaskName::new("other").expect("a name"), ..bench.task.clone() };
+    bench.store.task_insert(&other, &RetrainingPolicy::default(), None).await.expect("a task");
+    let timing = Timing { interval: Duration::from_hours(1), ..Timing::default() };
+    let driver = Driver::new(bench.store.clone(), Arc::new(endless()), timing);
+    let (nudge, stop) = (Nudge::default(), CancellationToken::new());
+    let running = tokio::spawn(driver.run(nudge.clone(), stop.clone()));
+
+    let mut ticks = time::interval(Duration::from_millis(5));
+    for (task, state) in [(&bench.task, RunState::Running), (&other, RunState::Queued)] {
+        bench.observe_of(task, measured(60)).await;
+        nudge.nudge();
+        while bench.store.last_run_of(&task.name).await.expect("an answer").map(|run| run.state)
+            != Some(state)
+        {
+            ticks.tick().await;
+        }
+    }
+    stop.cancel();
+    running.await.expect("alive");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
