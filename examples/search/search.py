@@ -119,6 +119,10 @@ class Predictor:
                 return
             time.sleep(0.1)
 
+    def close(self):
+        """Nothing more is recorded, so nothing more is trained."""
+        self.tasks.ArchiveTask(pb["task"][0].ArchiveTaskRequest(name=self.name))
+
 
 def guided(oracle, n_lookups, rng, server, n_initial=40, batch=10, n_parents=10, n_candidates=1000):
     predictor, cells = Predictor(server), list(oracle.accuracies)
@@ -126,7 +130,7 @@ def guided(oracle, n_lookups, rng, server, n_initial=40, batch=10, n_parents=10,
     while True:
         predictor.record({cell: oracle.train(cell) for cell in batch_cells})
         if len(oracle.seen) >= n_lookups:
-            return
+            return predictor.close()
         predictor.settle()
         parents = sorted(oracle.seen, key=oracle.seen.get, reverse=True)[:n_parents]
         candidates = {mutated(rng.choice(parents), rng) for _ in range(n_candidates)} | set(rng.sample(cells, n_candidates))

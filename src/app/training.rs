@@ -1,6 +1,5 @@
 //! Retraining as part of a server, or as a process of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::startup::is_transient;
 use crate::background::Nudge;
-use crate::retraining::{Config, Driver, FromScratch, Timing, Training};
+use crate::retraining::{Config, Driver, Training};
 use crate::store::{self, Store};
 
 /// Between two tries to reach a database that was not there.
@@ -27,7 +26,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
-    driver(&config, store).run(nudge, stop).await;
+    Driver::configured(store, &config).run(nudge, stop).await;
 }
 
 /// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
@@ -45,7 +44,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
-            driver(config, store).run(Nudge::default(), stop.clone()).await;
+            Driver::configured(store, config).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
     };
@@ -72,9 +71,4 @@ async fn open(config: &store::Config) -> anyhow::Result<Store> {
         }
         time::sleep(RETRY_INTERVAL).await;
     }
-}
-
-fn driver(config: &Config, store: Store) -> Driver {
-    let fit = FromScratch { n_threads: config.training_threads };
-    Driver::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
 }

@@ -30,6 +30,9 @@ pub struct Plan<'a> {
     /// Whether labels that do not rise with the scores, and so cannot calibrate them, leave scores that
     /// mean order only. Else the fit fails.
     pub may_stay_uncalibrated: bool,
+    /// The checkpoint whose weights the predictor starts from: a warm start. Those of the folds never do, for it
+    /// may have seen what they are to be judged by. Without, initial values are drawn.
+    pub start: Option<&'a Checkpoint>,
     /// Training runs side by side, one thread each.
     pub n_threads: NonZero<usize>,
 }
@@ -170,10 +173,13 @@ impl Plan<'_> {
         observer: &dyn Observer,
         has_failed: &AtomicBool,
     ) -> Result<Option<Checkpoint>, FitError> {
-        let mut trainer = match observer.stored_state(run)? {
-            Some(state) => Trainer::resumed(self.config, dataset, self.seed, &state)?,
-            None => Trainer::new(self.config, dataset, self.seed)?,
-        };
+        let mut trainer = Trainer::new(self.config, dataset, self.seed)?;
+        if let Some(start) = self.start.filter(|_| run == Run::Full) {
+            trainer = trainer.started_from(start)?;
+        }
+        if let Some(state) = observer.stored_state(run)? {
+            trainer = trainer.resumed(&state)?;
+        }
         while !trainer.is_done() {
             if has_failed.load(Ordering::Relaxed) {
                 return Ok(None);

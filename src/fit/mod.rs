@@ -25,4 +25,4 @@ pub use evaluation::{Evaluation, Judged, Precision, Reliability};
 pub use fitting::{Observer, Plan, Run};
 pub use loss::{Pair, mean_squared_error, pair_indices, pairs, pairwise_hinge};
 pub use state::StateError;
-pub use trainer::{Epoch, FitError, Trainer};
+pub use trainer::{Epoch, FitError, Trainer, can_start_from};

@@ -21,8 +21,8 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, Network,
-    NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
+    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, ModelConfig,
+    Network, NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
 };
 
 /// Why a predictor cannot be trained.
@@ -86,6 +86,9 @@ pub enum FitError {
     /// Architectures that cannot be scored.
     #[error("could not score")]
     Score(#[from] crate::model::Error),
+    /// Weights to start from that are of another model.
+    #[error("the checkpoint to start from is of another model: space, architecture or budgets differ")]
+    OtherModel,
     /// A state that cannot be stored or read back.
     #[error("could not keep the state of the run")]
     Store(#[from] std::io::Error),
@@ -115,6 +118,8 @@ pub struct Trainer<'a> {
     network: Network,
     adam: Adam,
     n_epochs_done: usize,
+    /// The digest of the checkpoint whose weights it started from.
+    started_from: Option<[u8; 32]>,
 }
 
 impl<'a> Trainer<'a> {
@@ -155,26 +160,36 @@ impl<'a> Trainer<'a> {
         let steps: Vec<usize> = scored_steps(n_targets, n_steps).collect();
         let network = Network::new(&config.model, dataset.space.operations.len(), &steps, &vb)?;
         let adam = Adam::new(config.optimizer);
-        Ok(Self { config, dataset, seed, variables, network, adam, n_epochs_done: 0 })
+        Ok(Self { config, dataset, seed, variables, network, adam, n_epochs_done: 0, started_from: None })
     }
 
-    /// A run that goes on from what [`Self::state`] returned for the same configuration, dataset and
-    /// seed.
+    /// The run that starts from the weights of a checkpoint instead: a warm start.
     ///
     /// # Errors
-    /// As [`Self::new`], and when the state is damaged or of another run.
-    pub fn resumed(
-        config: &'a FitConfig,
-        dataset: &'a Dataset,
-        seed: u64,
-        state: &[u8],
-    ) -> Result<Self, FitError> {
-        let mut trainer = Self::new(config, dataset, seed)?;
-        let state = State::read(state, &trainer.fingerprint())?;
-        state.restore(&trainer.variables.by_name())?;
-        trainer.n_epochs_done = state.n_epochs_done;
-        trainer.adam = Adam::resumed(config.optimizer, state.n_steps, state.moments);
-        Ok(trainer)
+    /// When the checkpoint is of another model.
+    pub fn started_from(mut self, checkpoint: &Checkpoint) -> Result<Self, FitError> {
+        if !can_start_from(self.config, self.dataset, checkpoint) {
+            return Err(FitError::OtherModel);
+        }
+        let weights = candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &Device::Cpu)?;
+        for (name, variable) in self.trainable() {
+            variable.set(weights.get(&name).ok_or(FitError::OtherModel)?)?;
+        }
+        self.started_from = Some(checkpoint.digest());
+        Ok(self)
+    }
+
+    /// The run as it goes on from what [`Self::state`] returned for the same configuration, dataset, seed and
+    /// start.
+    ///
+    /// # Errors
+    /// When the state is damaged or of another run.
+    pub fn resumed(mut self, state: &[u8]) -> Result<Self, FitError> {
+        let state = State::read(state, &self.fingerprint())?;
+        state.restore(&self.variables.by_name())?;
+        self.n_epochs_done = state.n_epochs_done;
+        self.adam = Adam::resumed(self.config.optimizer, state.n_steps, state.moments);
+        Ok(self)
     }
 
     /// Epochs made so far.
@@ -243,12 +258,7 @@ impl<'a> Trainer<'a> {
     pub fn checkpoint(&self) -> Result<Checkpoint, FitError> {
         let cfg = &self.config.model;
         let targets = &self.dataset.targets;
-        let budget = |target: &Target| target.budget.map(|Budget(epochs)| epochs);
-        let steps = scored_steps(targets.len(), cfg.n_steps).zip(targets).map(|(step, target)| StepHead {
-            step,
-            budget: budget(target),
-            calibration: None,
-        });
+        let steps = heads(cfg, targets).map(|(step, budget)| StepHead { step, budget, calibration: None });
         let header = Header {
             format_version: FORMAT_VERSION,
             predictor_kind: PredictorKind::TaGates,
@@ -404,8 +414,31 @@ impl<'a> Trainer<'a> {
                 hash.update(format!(" {:?}", example.infeasible));
             }
         }
+        if let Some(digest) = self.started_from {
+            hash.update(digest);
+        }
         format!("{:x}", hash.finalize())
     }
+}
+
+/// Whether a run can start from the weights of a checkpoint: its model has the same shape and heads.
+#[must_use]
+pub fn can_start_from(config: &FitConfig, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
+    let header = checkpoint.header();
+    let heads_of_checkpoint = header.steps.iter().map(|head| (head.step, head.budget));
+    header.predictor_kind == PredictorKind::TaGates
+        && header.model == config.model
+        && header.space == dataset.space.name
+        && heads(&config.model, &dataset.targets).eq(heads_of_checkpoint)
+}
+
+/// Time step and budget of each target, in order.
+fn heads<'a>(
+    model: &ModelConfig,
+    targets: &'a [Target],
+) -> impl Iterator<Item = (usize, Option<u32>)> + use<'a> {
+    let budget = |target: &Target| target.budget.map(|Budget(epochs)| epochs);
+    scored_steps(targets.len(), model.n_steps).zip(targets.iter().map(budget))
 }
 
 /// The time steps that predict the targets, in order: the last ones.

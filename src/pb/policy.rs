@@ -23,6 +23,7 @@ impl pb::RetrainingPolicy {
             min_new_share: self.min_new_share.unwrap_or(default.min_new_share),
             cool_down_s: self.cool_down_s.unwrap_or(default.cool_down_s),
             max_staleness_s: self.max_staleness_s.or(default.max_staleness_s),
+            starts_warm: self.starts_warm.unwrap_or(default.starts_warm),
             gate: GateMargins {
                 min_holdout: gate.min_holdout.unwrap_or(default.gate.min_holdout),
                 max_tau_loss: gate.max_tau_loss.unwrap_or(default.gate.max_tau_loss),
@@ -43,6 +44,7 @@ impl pb::RetrainingPolicy {
             ("min_new_share", self.min_new_share.is_some()),
             ("cool_down_s", self.cool_down_s.is_some()),
             ("max_staleness_s", self.max_staleness_s.is_some()),
+            ("starts_warm", self.starts_warm.is_some()),
             ("gate.min_holdout", gate.min_holdout.is_some()),
             ("gate.max_tau_loss", gate.max_tau_loss.is_some()),
         ];
@@ -67,6 +69,7 @@ enum Field {
     MinNewShare,
     CoolDown,
     MaxStaleness,
+    StartsWarm,
     Gate,
     GateMinHoldout,
     GateMaxTauLoss,
@@ -107,6 +110,7 @@ impl PolicyChange {
                 Field::MinNewShare => policy.min_new_share = values.min_new_share,
                 Field::CoolDown => policy.cool_down_s = values.cool_down_s,
                 Field::MaxStaleness => policy.max_staleness_s = values.max_staleness_s,
+                Field::StartsWarm => policy.starts_warm = values.starts_warm,
                 Field::Gate => policy.gate.clone_from(&values.gate),
                 Field::GateMinHoldout => policy.gate.min_holdout = values.gate.min_holdout,
                 Field::GateMaxTauLoss => policy.gate.max_tau_loss = values.gate.max_tau_loss,
@@ -127,6 +131,7 @@ impl Field {
             Some(".min_new_share") => Some(Self::MinNewShare),
             Some(".cool_down_s") => Some(Self::CoolDown),
             Some(".max_staleness_s") => Some(Self::MaxStaleness),
+            Some(".starts_warm") => Some(Self::StartsWarm),
             Some(".gate") => Some(Self::Gate),
             Some(".gate.min_holdout") => Some(Self::GateMinHoldout),
             Some(".gate.max_tau_loss") => Some(Self::GateMaxTauLoss),
@@ -163,6 +168,7 @@ impl From<&RetrainingPolicy> for pb::RetrainingPolicy {
             min_new_share: Some(policy.min_new_share),
             cool_down_s: Some(policy.cool_down_s),
             max_staleness_s: policy.max_staleness_s,
+            starts_warm: Some(policy.starts_warm),
             gate: Some(pb::GateMargins {
                 min_holdout: Some(policy.gate.min_holdout),
                 max_tau_loss: Some(policy.gate.max_tau_loss),
@@ -187,6 +193,7 @@ mod tests {
             min_new_share: 0.3,
             cool_down_s: 4,
             max_staleness_s: Some(5),
+            starts_warm: true,
             gate: GateMargins { min_holdout: 6, max_tau_loss: 0.7 },
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZero;
 
-use crate::fit::{Dataset, FitConfig, FitError, Plan};
+use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
 use crate::model::Checkpoint;
 use crate::retraining::Watch;
 use crate::space::SearchSpace;
@@ -18,22 +18,29 @@ pub trait Fit: fmt::Debug + Send + Sync {
     /// How many budgets a predictor of the space can have.
     fn max_targets(&self, space: &SearchSpace) -> usize;
 
-    /// Trains, from what `watch` says was done before. `None` where it said to stop.
+    /// Trains, from what `watch` says was done before, and from the weights of `start` where there is one that
+    /// fits. `None` where `watch` said to stop.
     ///
     /// # Errors
     /// When the dataset cannot be trained on, training fails, or what was done before is of another run.
-    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError>;
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        start: Option<&Checkpoint>,
+        watch: &Watch,
+    ) -> Result<Option<Checkpoint>, FitError>;
 }
 
-/// Trains from scratch with the configuration of the space. Where there are too few labels to calibrate
+/// Trains with the configuration of the space. Where there are too few labels to calibrate
 /// with, or none rise with the scores, scores mean order only.
 #[derive(Clone, Copy, Debug)]
-pub struct FromScratch {
+pub struct Configured {
     /// Threads at most.
     pub n_threads: NonZero<usize>,
 }
 
-impl FromScratch {
+impl Configured {
     fn config(space: &SearchSpace) -> FitConfig {
         FitConfig::named(&space.name)
             .or_else(|| FitConfig::named(DEFAULT_CONFIG))
@@ -41,13 +48,19 @@ impl FromScratch {
     }
 }
 
-impl Fit for FromScratch {
+impl Fit for Configured {
     fn max_targets(&self, space: &SearchSpace) -> usize {
         Self::config(space).model.n_steps
     }
 
-    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError> {
-        fit_with(&Self::config(&dataset.space), dataset, seed, self.n_threads, watch)
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        start: Option<&Checkpoint>,
+        watch: &Watch,
+    ) -> Result<Option<Checkpoint>, FitError> {
+        fit_with(&Self::config(&dataset.space), dataset, seed, start, self.n_threads, watch)
     }
 }
 
@@ -59,10 +72,13 @@ pub fn fit_with(
     config: &FitConfig,
     dataset: &Dataset,
     seed: u64,
+    start: Option<&Checkpoint>,
     n_threads: NonZero<usize>,
     watch: &Watch,
 ) -> Result<Option<Checkpoint>, FitError> {
-    let plan = Plan { config, dataset, seed, n_folds: Some(N_FOLDS), may_stay_uncalibrated: true, n_threads };
+    let start = start.filter(|checkpoint| can_start_from(config, dataset, checkpoint));
+    let plan =
+        Plan { config, dataset, seed, n_folds: Some(N_FOLDS), may_stay_uncalibrated: true, start, n_threads };
     let plan = Plan { n_folds: plan.n_folds.filter(|_| plan.can_calibrate()), ..plan };
     watch.expect_epochs(config.n_epochs * (1 + plan.n_folds.unwrap_or(0)));
     plan.fit(watch)

@@ -78,7 +78,8 @@ pub fn described(
     Ok((checkpoint.with_header(&header)?, report))
 }
 
-fn rule(task: &Task) -> HoldoutRule {
+/// The rule that keeps rows of a task back, as a checkpoint's header says it.
+pub(in crate::retraining) fn rule(task: &Task) -> HoldoutRule {
     HoldoutRule { salt: task.holdout.salt().to_owned(), share: task.holdout.share() }
 }
 

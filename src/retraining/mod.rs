@@ -18,7 +18,7 @@ pub use config::{Config, Training};
 pub use dataset::{Datasets, datasets};
 pub use driver::{Driver, Timing};
 pub use due::{Due, Facts, PastRun, Reason, Why, back_off, is_due};
-pub use fitting::{Fit, FromScratch, fit_with};
+pub use fitting::{Configured, Fit, fit_with};
 pub use gate::{Contender, Decision, Figures, Judgement, Keep, Known, Promote, Tau, Verdict, decide};
 pub use judge::{Champion, Drift, JudgeError, Report, TargetReport, described, drift, judge};
 pub use watch::{Stop, Watch};

@@ -4,7 +4,7 @@ use candle_core::Device;
 use tagates::domain::Goal;
 use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, StateError, Trainer};
 use tagates::metrics::kendall_tau;
-use tagates::model::{Input, Model, SymmetryBreaking};
+use tagates::model::{Input, Model, ModelConfig, SymmetryBreaking};
 
 use crate::{labelled, tiny};
 
@@ -22,7 +22,8 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
     let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
     trainer.run_epoch().expect("an epoch");
     let state = trainer.state().expect("a state");
-    let mut trainer = Trainer::resumed(&config, &dataset, 9, &state).expect("the same run");
+    let trainer = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.resumed(&state));
+    let mut trainer = trainer.expect("the same run");
     assert_eq!(trainer.n_epochs_done(), 1);
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
@@ -31,12 +32,38 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
 }
 
 #[test]
+fn a_warm_start_goes_on_from_the_weights_it_is_given_and_from_no_others() {
+    let config = tiny(SymmetryBreaking::None);
+    let dataset = labelled(20, &config);
+    let run = || Trainer::new(&config, &dataset, 9).expect("a run");
+    let mut first = run();
+    first.run_epoch().expect("an epoch");
+    let first = first.checkpoint().expect("a checkpoint");
+    let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+    let scores = |checkpoint| {
+        let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+        model.raw_scores(&inputs).expect("scores")
+    };
+    let warm = run().started_from(&first).expect("the same model");
+    assert_eq!(scores(warm.checkpoint().expect("a checkpoint")), scores(first.clone()));
+
+    let error = run().resumed(&warm.state().expect("a state")).expect_err("it started elsewhere");
+    assert!(matches!(error, FitError::State(StateError::OtherRun)), "{error}");
+    let other =
+        FitConfig { model: ModelConfig { head_dims: vec![7], ..config.model.clone() }, ..config.clone() };
+    let trainer = Trainer::new(&other, &dataset, 9).expect("a run");
+    let error = trainer.started_from(&first).expect_err("another model");
+    assert!(matches!(error, FitError::OtherModel), "{error}");
+}
+
+#[test]
 fn a_state_of_another_run_or_a_damaged_one_is_refused() {
     let config = tiny(SymmetryBreaking::None);
     let dataset = labelled(20, &config);
     let state = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.state()).expect("a state");
     for (seed, state) in [(10, state.as_slice()), (9, &state[..state.len() / 2]), (9, b"{}")] {
-        let error = Trainer::resumed(&config, &dataset, seed, state).expect_err("not this run's state");
+        let trainer = Trainer::new(&config, &dataset, seed).and_then(|trainer| trainer.resumed(state));
+        let error = trainer.expect_err("not this run's state");
         let FitError::State(error) = error else { panic!("{error}") };
         assert!(matches!((seed, error), (10, StateError::OtherRun) | (9, StateError::Damaged(_))));
     }

@@ -25,6 +25,9 @@ pub struct PolicyArgs {
     /// Seconds after which a run is due if there is anything new at all, or never.
     #[arg(long, value_name = "S|never", value_parser = staleness)]
     max_staleness_s: Option<Staleness>,
+    /// Whether a run starts from the champion's weights, where they fit, and not from new ones.
+    #[arg(long, value_name = "true|false")]
+    warm_start: Option<bool>,
     /// Labelled architectures the holdout must have.
     #[arg(long, value_name = "N")]
     min_holdout: Option<u32>,
@@ -59,6 +62,7 @@ impl PolicyArgs {
             ("min_new_share", self.min_new_share.is_some()),
             ("cool_down_s", self.cool_down_s.is_some()),
             ("max_staleness_s", self.max_staleness_s.is_some()),
+            ("starts_warm", self.warm_start.is_some()),
             ("gate.min_holdout", self.min_holdout.is_some()),
             ("gate.max_tau_loss", self.max_tau_loss.is_some()),
         ];
@@ -79,6 +83,7 @@ impl From<PolicyArgs> for pb::RetrainingPolicy {
                 Some(Staleness::Seconds(seconds)) => Some(seconds),
                 Some(Staleness::Never) | None => None,
             },
+            starts_warm: args.warm_start,
             gate: Some(pb::GateMargins { min_holdout: args.min_holdout, max_tau_loss: args.max_tau_loss }),
         }
     }

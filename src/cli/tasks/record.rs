@@ -45,6 +45,7 @@ struct PolicyRecord {
     min_new_share: Option<f64>,
     cool_down_s: Option<u32>,
     max_staleness_s: Option<u32>,
+    starts_warm: Option<bool>,
     gate: Option<GateRecord>,
 }
 
@@ -94,6 +95,7 @@ impl From<pb::RetrainingPolicy> for PolicyRecord {
             min_new_share: policy.min_new_share,
             cool_down_s: policy.cool_down_s,
             max_staleness_s: policy.max_staleness_s,
+            starts_warm: policy.starts_warm,
             gate: policy
                 .gate
                 .map(|gate| GateRecord { min_holdout: gate.min_holdout, max_tau_loss: gate.max_tau_loss }),

@@ -16,6 +16,7 @@ use crate::pb;
     "min_new_share",
     "cool_down_s",
     "max_staleness_s",
+    "warm_start",
     "min_holdout",
     "max_tau_loss",
 ]))]

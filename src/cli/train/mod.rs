@@ -49,6 +49,9 @@ pub struct Args {
     /// Calibrate scores to the unit of the labels on so many folds; without, they mean order only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=100))]
     folds: Option<u16>,
+    /// Start from the weights of this checkpoint, of the same model and budgets, and not from new ones.
+    #[arg(long, value_name = "FILE")]
+    start_from: Option<PathBuf>,
     /// Report the rank correlation on these rows over the last five epochs.
     #[arg(long, value_name = "COLUMN=TEXT", value_parser = condition)]
     validate: Option<(String, String)>,
@@ -110,6 +113,12 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         None => None,
     };
 
+    let start = match &args.start_from {
+        Some(path) => {
+            Some(Checkpoint::read(path).with_context(|| format!("{} (--start-from)", path.display()))?)
+        }
+        None => None,
+    };
     let states = RunStates::beside(&args.out)?;
     let progress = Progress::new(&config, states, validation.as_ref(), stop);
     let plan = Plan {
@@ -118,6 +127,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         seed: args.seed,
         n_folds: args.folds.map(usize::from),
         may_stay_uncalibrated: false,
+        start: start.as_ref(),
         n_threads: args.threads,
     };
     let Some(checkpoint) = plan.fit(&progress)? else {

@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::background::Nudge;
 use crate::domain::{
-    Lease, ModelVersionId, RunState, Sequence, StoredObservation, StoredTask, TaskName, TrainingRun,
+    Lease, ModelVersionId, RunState, Sequence, StoredObservation, StoredTask, Task, TaskName, TrainingRun,
 };
 use crate::fit::FitError;
 use crate::model::Checkpoint;
 use crate::retraining::config::Config;
 use crate::retraining::dataset::{Datasets, datasets};
 use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
-use crate::retraining::fitting::{Fit, FromScratch};
+use crate::retraining::fitting::{Configured, Fit};
 use crate::retraining::gate::Decision;
-use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, judge};
+use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, judge, rule};
 use crate::retraining::watch::{Stop, Watch};
 use crate::store::{self, ClaimedRun, Fenced, Finish, NewVersion, Promote, Store};
 
@@ -100,6 +100,7 @@ impl Error {
                 | FitError::NothingToLearn { .. }
                 | FitError::NoLoss { .. }
                 | FitError::NoCalibration
+                | FitError::OtherModel
                 | FitError::NoReference => true,
                 FitError::Diverged { .. }
                 | FitError::State(_)
@@ -127,10 +128,10 @@ impl Driver {
         Self { store, fit, timing }
     }
 
-    /// A driver that trains from scratch with as much of the machine as the settings give it.
+    /// A driver that trains with as much of the machine as the settings give it.
     #[must_use]
-    pub fn from_scratch(store: Store, config: &Config) -> Self {
-        let fit = FromScratch { n_threads: config.training_threads };
+    pub fn configured(store: Store, config: &Config) -> Self {
+        let fit = Configured { n_threads: config.training_threads };
         Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
     }
 
@@ -308,7 +309,8 @@ impl Driver {
         };
         watch.judge_by(&datasets.holdout);
         let datasets = Arc::new(datasets);
-        let Some(checkpoint) = self.train(run, &datasets, watch).await? else {
+        let start = if stored.policy.starts_warm { self.start(&stored.task).await? } else { None };
+        let Some(checkpoint) = self.train(run, &datasets, start, watch).await? else {
             return Ok(Attempt::Stopped(watch.stopping().unwrap_or(Stop::Lost)));
         };
         let (checkpoint, report) = {
@@ -369,17 +371,19 @@ impl Driver {
         &self,
         run: &TrainingRun,
         datasets: &Arc<Datasets>,
+        start: Option<Checkpoint>,
         watch: &Arc<Watch>,
     ) -> Result<Option<Checkpoint>, Error> {
         let (done, trained) = oneshot::channel();
         let (fit, datasets, watch) = (self.fit.clone(), datasets.clone(), watch.clone());
         let seed = u64::from(run.n_attempts);
         thread::Builder::new().name("training".to_owned()).spawn(move || {
-            let fitted = match fit.fit(&datasets.training, seed, &watch) {
+            let train = || fit.fit(&datasets.training, seed, start.as_ref(), &watch);
+            let fitted = match train() {
                 Err(FitError::State(error)) => {
                     tracing::info!(error = &error as &dyn std::error::Error, "training starts anew");
                     watch.forget_states();
-                    fit.fit(&datasets.training, seed, &watch)
+                    train()
                 }
                 fitted => fitted,
             };
@@ -387,6 +391,14 @@ impl Driver {
             let _ = done.send(fitted);
         })?;
         Ok(trained.await.map_err(|_| Error::Died)??)
+    }
+
+    /// The champion, to start from, unless it may have been trained on the holdout: then whatever starts from it
+    /// could not be judged.
+    async fn start(&self, task: &Task) -> Result<Option<Checkpoint>, Error> {
+        let champion = self.champion(&task.name).await?;
+        let checkpoint = champion.and_then(|(_, champion)| champion.checkpoint);
+        Ok(checkpoint.filter(|checkpoint| checkpoint.header().holdout == Some(rule(task))))
     }
 
     async fn champion(&self, task: &TaskName) -> Result<Option<(ModelVersionId, Champion)>, Error> {

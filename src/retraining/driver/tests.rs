@@ -1,6 +1,7 @@
 //! What the driver promises, on SQLite and with a predictor that trains in no time.
 
 use std::num::NonZero;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::SeedableRng;
@@ -143,8 +144,14 @@ impl Fit for Tiny {
         3
     }
 
-    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError> {
-        fit_with(&tiny(self.n_epochs), dataset, seed, NonZero::<usize>::MIN, watch)
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        start: Option<&Checkpoint>,
+        watch: &Watch,
+    ) -> Result<Option<Checkpoint>, FitError> {
+        fit_with(&tiny(self.n_epochs), dataset, seed, start, NonZero::<usize>::MIN, watch)
     }
 }
 
@@ -196,6 +203,48 @@ async fn what_cannot_be_learnt_fails_for_good_and_says_why() {
     assert_eq!((run.state, run.errors.len()), (RunState::Failed, 1), "{run:?}");
 }
 
+/// Trains a small network, and notes whether it was given weights to start from.
+#[derive(Debug)]
+struct Noting {
+    starts: Arc<Mutex<Vec<bool>>>,
+}
+
+impl Fit for Noting {
+    fn max_targets(&self, _: &SearchSpace) -> usize {
+        3
+    }
+
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        start: Option<&Checkpoint>,
+        watch: &Watch,
+    ) -> Result<Option<Checkpoint>, FitError> {
+        self.starts.lock().expect("nobody panicked").push(start.is_some());
+        fit_with(&tiny(15), dataset, seed, start, NonZero::<usize>::MIN, watch)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_start_is_from_the_champion_where_the_policy_says_so() {
+    let starts = Arc::<Mutex<Vec<bool>>>::default();
+    let bench = Bench::new(Noting { starts: starts.clone() }).await;
+    for (n, starts_warm) in [(120, true), (160, true), (220, false)] {
+        let change = |policy| RetrainingPolicy { starts_warm, ..policy };
+        bench.store.task_policy_update(&bench.task.name, change).await.expect("an answer");
+        bench.observe(measured(n)).await;
+        bench.reconcile().await;
+        assert_eq!(bench.last_run().await.state, RunState::Succeeded);
+    }
+    assert!(bench.champion().await.is_some());
+    assert_eq!(
+        *starts.lock().expect("nobody panicked"),
+        [false, true, false],
+        "none, the champion, not asked for"
+    );
+}
+
 /// Trains for ever, unless it is told to stop; or dies.
 #[derive(Debug)]
 struct Endless {
@@ -208,10 +257,16 @@ impl Fit for Endless {
         3
     }
 
-    fn fit(&self, dataset: &Dataset, seed: u64, watch: &Watch) -> Result<Option<Checkpoint>, FitError> {
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        start: Option<&Checkpoint>,
+        watch: &Watch,
+    ) -> Result<Option<Checkpoint>, FitError> {
         self.n_begun.fetch_add(1, Ordering::Relaxed);
         assert!(!self.dies, "as it was told");
-        fit_with(&tiny(1_000_000), dataset, seed, NonZero::<usize>::MIN, watch)
+        fit_with(&tiny(1_000_000), dataset, seed, start, NonZero::<usize>::MIN, watch)
     }
 }
 
