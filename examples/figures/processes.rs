@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,6 +13,8 @@ use anyhow::{Context, bail, ensure};
 use tokio::time;
 
 use crate::service::TASK;
+
+const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Where it is.
 #[derive(Clone, Debug)]
@@ -32,6 +34,14 @@ impl Tagates {
         Running::start(command.args(flags).stdout(Stdio::piped()).stderr(Stdio::null()))
     }
 
+    /// What the binary prints with these arguments.
+    pub fn output(&self, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<String> {
+        let output = self.command(arguments).stderr(Stdio::piped()).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "it ended with {}: {said}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// The binary with these arguments.
     pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(&self.path);
@@ -39,14 +49,19 @@ impl Tagates {
         command
     }
 
-    /// Starts a server on a free port, which listens when this returns.
+    /// Starts a server on a free port that leaves training to others. It listens when this returns.
     pub fn serve(&self, flags: &[String]) -> anyhow::Result<Server> {
-        self.serve_at(SocketAddr::from(([127, 0, 0, 1], 0)), flags)
+        self.serve_at(ANY_PORT, &[&["--training".to_owned(), "off".to_owned()], flags].concat())
+    }
+
+    /// Starts a server on a free port that trains. It listens when this returns.
+    pub fn serve_and_train(&self, flags: &[String]) -> anyhow::Result<Server> {
+        self.serve_at(ANY_PORT, flags)
     }
 
     fn serve_at(&self, addr: SocketAddr, flags: &[String]) -> anyhow::Result<Server> {
         let addr_text = addr.to_string();
-        let mut command = self.command(&["serve", "--listen", &addr_text, "--training", "off"]);
+        let mut command = self.command(&["serve", "--listen", &addr_text]);
         let mut process = Running::start(command.args(flags).stderr(Stdio::piped()))?;
         let log = BufReader::new(process.0.stderr.take().context("it is piped")?);
         let mut server = Server { tagates: self.clone(), flags: flags.to_vec(), process, addr };

@@ -13,6 +13,9 @@ use tonic::transport::{Channel, Endpoint};
 /// The built-in task.
 pub const TASK: &str = "nasbench201-cifar10";
 
+/// Its larger budget, in epochs.
+pub const BUDGET: u32 = 200;
+
 /// Entries of a page at most.
 const PAGE_SIZE: i32 = 1_000;
 
@@ -33,7 +36,7 @@ pub fn observation(cell: &str, seed: i64, value: f64) -> pb::Observation {
     pb::Observation {
         task: TASK.into(),
         architecture: Some(pb::Architecture::from_text(cell)),
-        budget: Some(200),
+        budget: Some(BUDGET),
         outcome: Some(Measured::Value(value)),
         seed,
         ..pb::Observation::default()

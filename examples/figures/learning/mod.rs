@@ -1,0 +1,39 @@
+//! Figures of the closed loop: observations in, better champions out.
+
+mod closed_loop;
+mod plot;
+mod rows;
+mod shuffled_labels;
+mod watched_task;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::Figure;
+use crate::processes::Tagates;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Rows of a table observed in steps, a champion after each.
+    ClosedLoop(closed_loop::Arguments),
+    /// Labels that are noise, observed in steps.
+    ShuffledLabels {
+        /// CSV with columns `arch`, `c10_test_200`, `split`.
+        table: PathBuf,
+        /// Rows observed after each step.
+        #[arg(long, value_delimiter = ',', default_values_t = [78, 390, 781])]
+        steps: Vec<usize>,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figure> {
+    match command {
+        Command::ClosedLoop(arguments) => closed_loop::observe_in_steps(tagates, &arguments).await,
+        Command::ShuffledLabels { table, steps, seed } => {
+            shuffled_labels::observe_noise(tagates, &table, &steps, seed).await
+        }
+    }
+}
