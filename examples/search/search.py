@@ -56,6 +56,10 @@ class Oracle:
         self.seen.setdefault(cell, self.accuracies[cell])
         return self.seen[cell]
 
+    def new(self, cells):
+        """Those that can be trained and were not, in an order that is the same each time."""
+        return sorted(cell for cell in cells if cell in self.accuracies and cell not in self.seen)
+
     def best_after(self, n):
         return max(itertools.islice(self.seen.values(), n))
 
@@ -96,14 +100,14 @@ class Predictor:
         assert not failed, failed[0]
 
     def ranked(self, cells):
-        """The cells, the most promising first; as they came while there is no model yet."""
+        """The cells, the most promising first; None while there is no model yet."""
         module = pb["predictor"][0]
         try:
             reply = self.predictor.Predict(module.PredictRequest(
                 task=self.name, architectures=[{"text": text(cell)} for cell in cells]))
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND):
-                return list(cells)
+                return None
             raise
         scores = [result.prediction.score for result in reply.results]
         return [cell for _, cell in sorted(zip(scores, cells), reverse=True)]
@@ -124,19 +128,20 @@ class Predictor:
         self.tasks.ArchiveTask(pb["task"][0].ArchiveTaskRequest(name=self.name))
 
 
-def guided(oracle, n_lookups, rng, server, n_initial=40, batch=10, n_parents=10, n_candidates=1000):
+def guided(oracle, n_lookups, rng, server, n_initial=20, batch=10, n_parents=5, n_candidates=1000):
     predictor, cells = Predictor(server), list(oracle.accuracies)
-    batch_cells = rng.sample(cells, n_initial)
+    chosen = rng.sample(cells, n_initial)
     while True:
-        predictor.record({cell: oracle.train(cell) for cell in batch_cells})
+        predictor.record({cell: oracle.train(cell) for cell in chosen})
         if len(oracle.seen) >= n_lookups:
             return predictor.close()
         predictor.settle()
         parents = sorted(oracle.seen, key=oracle.seen.get, reverse=True)[:n_parents]
-        candidates = {mutated(rng.choice(parents), rng) for _ in range(n_candidates)} | set(rng.sample(cells, n_candidates))
-        candidates = [cell for cell in candidates if cell in oracle.accuracies and cell not in oracle.seen]
-        rng.shuffle(candidates)
-        batch_cells = predictor.ranked(candidates)[:min(batch, n_lookups - len(oracle.seen))]
+        children = {mutated(rng.choice(parents), rng) for _ in range(n_candidates)}
+        ranked = predictor.ranked(oracle.new(children | set(rng.sample(cells, n_candidates))))
+        if ranked is None:  # Evolution, until there is a model to rank by.
+            ranked = rng.sample(oracle.new(children), batch)
+        chosen = ranked[:min(batch, n_lookups - len(oracle.seen))]
 
 
 def random_search(oracle, n_lookups, rng, _):

@@ -5,6 +5,7 @@
 
 mod postgres;
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process, thread};
@@ -17,6 +18,9 @@ use tagates::store::{Config, MigrateMode, Store};
 use tempfile::TempDir;
 
 pub use postgres::Postgres;
+
+/// Where Linux has a file system in memory.
+const IN_MEMORY: &str = "/dev/shm";
 
 /// A database that nobody else uses, without any tables at first.
 pub struct Database {
@@ -32,6 +36,15 @@ impl Database {
     /// A folder for an SQLite file.
     pub fn sqlite() -> Self {
         Self { kind: Kind::Sqlite { data_dir: TempDir::new().expect("a temporary folder") } }
+    }
+
+    /// The same, on a file system in memory where there is one.
+    pub fn sqlite_in_memory() -> Self {
+        let data_dir = match Path::new(IN_MEMORY) {
+            in_memory if in_memory.is_dir() => TempDir::new_in(in_memory),
+            _ => TempDir::new(),
+        };
+        Self { kind: Kind::Sqlite { data_dir: data_dir.expect("a temporary folder") } }
     }
 
     /// A database on the PostgreSQL of the tests.
@@ -116,6 +129,21 @@ impl Database {
             }
         };
         answer.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Breaks every connection to the server. SQLite has none: there it does nothing.
+    pub async fn disconnect_all(&self) {
+        if let Kind::Postgres { .. } = &self.kind {
+            let others = "SELECT pg_terminate_backend(pid)
+                FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            self.execute(others).await.expect("a server that answers");
+        }
+    }
+
+    /// Whether it is a file, which one process has for itself.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::Sqlite { .. })
     }
 
     async fn sqlite_connection(&self) -> Result<SqliteConnection, sqlx::Error> {
