@@ -4,6 +4,8 @@ mod closed_loop;
 mod plot;
 mod rows;
 mod shuffled_labels;
+mod swap_soak;
+mod two_versions;
 mod watched_task;
 
 use std::path::PathBuf;
@@ -27,6 +29,11 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// Two versions promoted by turns under load.
+    SwapSoak {
+        #[arg(long, default_value_t = 200)]
+        swaps: usize,
+    },
 }
 
 pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figure> {
@@ -35,5 +42,6 @@ pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figu
         Command::ShuffledLabels { table, steps, seed } => {
             shuffled_labels::observe_noise(tagates, &table, &steps, seed).await
         }
+        Command::SwapSoak { swaps } => swap_soak::swap(tagates, swaps).await,
     }
 }

@@ -115,6 +115,20 @@ impl WatchedTask {
         reply.into_inner().version.context("a reply without a version")
     }
 
+    /// Makes one of its versions champion in place of another.
+    pub async fn promote(&self, version: &str, expected: &str) -> anyhow::Result<()> {
+        let request = pb::PromoteModelVersionRequest {
+            task: self.name.clone(),
+            version: version.to_owned(),
+            expected_champion: Some(expected.to_owned()),
+            who: "figures".to_owned(),
+            why: "by turns".to_owned(),
+        };
+        let reply = ModelServiceClient::new(self.channel.clone()).promote_model_version(request).await?;
+        reply.into_inner().promotion.context("it was champion already")?;
+        Ok(())
+    }
+
     /// How champions came and went.
     pub async fn promotions(&self) -> anyhow::Result<Vec<pb::Promotion>> {
         let request =
