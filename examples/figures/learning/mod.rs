@@ -1,7 +1,9 @@
 //! Figures of the closed loop: observations in, better champions out.
 
 mod closed_loop;
+mod latencies;
 mod plot;
+mod promotion_latency;
 mod rows;
 mod shuffled_labels;
 mod swap_soak;
@@ -34,6 +36,14 @@ pub enum Command {
         #[arg(long, default_value_t = 200)]
         swaps: usize,
     },
+    /// Two versions promoted by turns, seen by two servers.
+    PromotionLatency {
+        #[arg(long, default_value_t = 50)]
+        promotions: usize,
+        /// Those of which the database tells nothing.
+        #[arg(long, default_value_t = 8)]
+        untold: usize,
+    },
 }
 
 pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figure> {
@@ -43,5 +53,8 @@ pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figu
             shuffled_labels::observe_noise(tagates, &table, &steps, seed).await
         }
         Command::SwapSoak { swaps } => swap_soak::swap(tagates, swaps).await,
+        Command::PromotionLatency { promotions, untold } => {
+            promotion_latency::promote(tagates, promotions, untold).await
+        }
     }
 }

@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 
 use crate::Figure;
 use crate::databases::{Database, Kind};
+use crate::learning::rows::Row;
 use crate::learning::two_versions::TwoVersions;
 use crate::learning::watched_task::WatchedTask;
 use crate::processes::{Server, Tagates};
@@ -94,10 +95,11 @@ async fn load(channel: Channel, task: &WatchedTask, versions: &TwoVersions) -> a
     let all = cells();
     let cells: Vec<_> = all.iter().step_by(all.len() / N_CELLS).take(N_CELLS).cloned().collect();
     // A version is loaded once it was champion.
-    task.promote(&versions.trained, &versions.shipped).await?;
-    until_it_answers(&channel, &versions.trained, &cells[..1]).await?;
-    task.promote(&versions.shipped, &versions.trained).await?;
-    until_it_answers(&channel, &versions.shipped, &cells[..1]).await?;
+    let row = Row { cell: cells[0].clone(), value: 0.0 };
+    for (from, to) in [versions.turn(0), versions.turn(1)] {
+        task.promote(to, from).await?;
+        task.until_answered_by(to, &row).await?;
+    }
     let mut answers = BTreeMap::new();
     for version in [&versions.shipped, &versions.trained] {
         let (_, scores) = predict(&mut PredictorServiceClient::new(channel.clone()), version, &cells).await?;
@@ -108,14 +110,6 @@ async fn load(channel: Channel, task: &WatchedTask, versions: &TwoVersions) -> a
     ensure!(tell_apart, "there are cells of which both versions say the same");
     let (is_over, n_failed, n_mixed) = <(AtomicBool, AtomicUsize, AtomicUsize)>::default();
     Ok(Load { cells, versions: answers, is_over, n_failed, n_mixed })
-}
-
-async fn until_it_answers(channel: &Channel, version: &str, cells: &[String]) -> anyhow::Result<()> {
-    let mut service = PredictorServiceClient::new(channel.clone());
-    while predict(&mut service, "", cells).await?.0 != version {
-        time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
 }
 
 /// Call after call until it is over, each of other cells.

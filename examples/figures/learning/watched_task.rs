@@ -22,6 +22,8 @@ use crate::service::BUDGET;
 const BATCH_SIZE: usize = 1_000;
 /// Between two looks at a run.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Between an answer and the next question.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(1);
 
 pub struct WatchedTask {
     channel: Channel,
@@ -135,6 +137,14 @@ impl WatchedTask {
             pb::ListPromotionsRequest { task: self.name.clone(), ..pb::ListPromotionsRequest::default() };
         let mut service = ModelServiceClient::new(self.channel.clone());
         Ok(service.list_promotions(request).await?.into_inner().promotions)
+    }
+
+    /// Waits until it is this version that answers.
+    pub async fn until_answered_by(&self, version: &str, row: &Row) -> anyhow::Result<()> {
+        while self.predict(std::slice::from_ref(row)).await?.version != version {
+            time::sleep(ANSWER_INTERVAL).await;
+        }
+        Ok(())
     }
 
     /// What is answered now of the rows' cells.
