@@ -1,6 +1,8 @@
 //! Figures of the closed loop: observations in, better champions out.
 
+mod accounts;
 mod closed_loop;
+mod kill_trainer;
 mod latencies;
 mod plot;
 mod promotion_latency;
@@ -44,6 +46,15 @@ pub enum Command {
         #[arg(long, default_value_t = 8)]
         untold: usize,
     },
+    /// A trainer killed while runs are under way.
+    KillTrainer {
+        /// CSV with columns `arch`, `c10_test_200`, `split`.
+        table: PathBuf,
+        #[arg(long, default_value_t = 20)]
+        kills: usize,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
 }
 
 pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figure> {
@@ -56,5 +67,6 @@ pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figu
         Command::PromotionLatency { promotions, untold } => {
             promotion_latency::promote(tagates, promotions, untold).await
         }
+        Command::KillTrainer { table, kills, seed } => kill_trainer::kill(tagates, &table, kills, seed).await,
     }
 }
