@@ -100,6 +100,11 @@ impl Server {
         self.process.peak_memory_kib()
     }
 
+    /// The memory it has, in KiB.
+    pub fn memory_kib(&self) -> anyhow::Result<u64> {
+        self.process.status_kib("VmRSS:")
+    }
+
     /// Ends it with SIGKILL, and starts it again at the same address.
     pub fn kill_and_start_again(self) -> anyhow::Result<Self> {
         drop(self.process);
@@ -130,9 +135,15 @@ impl Running {
 
     /// The most memory it ever had, in KiB.
     pub fn peak_memory_kib(&self) -> anyhow::Result<u64> {
+        self.status_kib("VmHWM:")
+    }
+
+    /// A size that the system knows of it.
+    fn status_kib(&self, name: &str) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        let size = status.lines().find_map(|line| line.strip_prefix(name));
+        let size = size.with_context(|| format!("no {name}"))?;
+        Ok(size.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// Ends it with SIGTERM.

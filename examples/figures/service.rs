@@ -63,27 +63,32 @@ pub async fn last_sequence(channel: &Channel) -> anyhow::Result<i64> {
     Ok(reply.task.context("a reply without a task")?.last_sequence)
 }
 
-/// A reader of the built-in task's observations, page by page.
+/// A reader of a task's observations, page by page.
 pub struct Listing {
     service: ObservationServiceClient<Channel>,
     request: Option<pb::ListObservationsRequest>,
 }
 
 impl Listing {
-    /// Of all.
+    /// Of all of the built-in task.
     pub fn new(channel: &Channel) -> Self {
-        Self::filtered(channel, ObservationFilter::default())
+        Self::of_task(channel, TASK)
     }
 
-    /// Of those with these numbers, retracted or not.
+    /// Of all of a task.
+    pub fn of_task(channel: &Channel, task: &str) -> Self {
+        Self::filtered(channel, task, ObservationFilter::default())
+    }
+
+    /// Of those of the built-in task with these numbers, retracted or not.
     pub fn numbered(channel: &Channel, sequences: impl Iterator<Item = i64>) -> Self {
         let sequences = sequences.collect();
-        Self::filtered(channel, ObservationFilter { sequences, ..ObservationFilter::default() })
+        Self::filtered(channel, TASK, ObservationFilter { sequences, ..ObservationFilter::default() })
     }
 
-    fn filtered(channel: &Channel, filter: ObservationFilter) -> Self {
+    fn filtered(channel: &Channel, task: &str, filter: ObservationFilter) -> Self {
         let request = pb::ListObservationsRequest {
-            task: TASK.into(),
+            task: task.into(),
             filter: Some(filter),
             with_retracted: true,
             page_size: PAGE_SIZE,

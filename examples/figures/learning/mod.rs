@@ -1,9 +1,15 @@
 //! Figures of the closed loop: observations in, better champions out.
 
+mod accounts;
 mod closed_loop;
+mod kill_trainer;
+mod latencies;
 mod plot;
+mod promotion_latency;
 mod rows;
 mod shuffled_labels;
+mod swap_soak;
+mod two_versions;
 mod watched_task;
 
 use std::path::PathBuf;
@@ -27,6 +33,28 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// Two versions promoted by turns under load.
+    SwapSoak {
+        #[arg(long, default_value_t = 200)]
+        swaps: usize,
+    },
+    /// Two versions promoted by turns, seen by two servers.
+    PromotionLatency {
+        #[arg(long, default_value_t = 50)]
+        promotions: usize,
+        /// Those of which the database tells nothing.
+        #[arg(long, default_value_t = 8)]
+        untold: usize,
+    },
+    /// A trainer killed while runs are under way.
+    KillTrainer {
+        /// CSV with columns `arch`, `c10_test_200`, `split`.
+        table: PathBuf,
+        #[arg(long, default_value_t = 20)]
+        kills: usize,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
 }
 
 pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figure> {
@@ -35,5 +63,10 @@ pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figu
         Command::ShuffledLabels { table, steps, seed } => {
             shuffled_labels::observe_noise(tagates, &table, &steps, seed).await
         }
+        Command::SwapSoak { swaps } => swap_soak::swap(tagates, swaps).await,
+        Command::PromotionLatency { promotions, untold } => {
+            promotion_latency::promote(tagates, promotions, untold).await
+        }
+        Command::KillTrainer { table, kills, seed } => kill_trainer::kill(tagates, &table, kills, seed).await,
     }
 }

@@ -16,12 +16,16 @@ use tokio::time;
 use tonic::transport::Channel;
 
 use crate::learning::rows::Row;
-use crate::service::BUDGET;
+use crate::service::{BUDGET, Listing};
 
 /// Architectures of one request.
 const BATCH_SIZE: usize = 1_000;
+/// Entries of a page: a figure has no more runs, versions or promotions than that.
+const PAGE_SIZE: i32 = 1_000;
 /// Between two looks at a run.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Between an answer and the next question.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(1);
 
 pub struct WatchedTask {
     channel: Channel,
@@ -102,8 +106,11 @@ impl WatchedTask {
 
     /// Its runs, the newest first.
     pub async fn runs(&self) -> anyhow::Result<Vec<pb::TrainingRun>> {
-        let request =
-            pb::ListTrainingRunsRequest { task: self.name.clone(), ..pb::ListTrainingRunsRequest::default() };
+        let request = pb::ListTrainingRunsRequest {
+            task: self.name.clone(),
+            page_size: PAGE_SIZE,
+            page_token: String::new(),
+        };
         let mut service = TrainingServiceClient::new(self.channel.clone());
         Ok(service.list_training_runs(request).await?.into_inner().runs)
     }
@@ -115,12 +122,57 @@ impl WatchedTask {
         reply.into_inner().version.context("a reply without a version")
     }
 
+    /// Its versions, the newest first.
+    pub async fn versions(&self) -> anyhow::Result<Vec<pb::ModelVersion>> {
+        let request = pb::ListModelVersionsRequest {
+            task: self.name.clone(),
+            page_size: PAGE_SIZE,
+            page_token: String::new(),
+        };
+        let mut service = ModelServiceClient::new(self.channel.clone());
+        Ok(service.list_model_versions(request).await?.into_inner().versions)
+    }
+
+    /// What was recorded, in its order.
+    pub async fn observations(&self) -> anyhow::Result<Vec<pb::StoredObservation>> {
+        let (mut listing, mut observations) = (Listing::of_task(&self.channel, &self.name), Vec::new());
+        while let Some(page) = listing.page().await? {
+            observations.extend(page);
+        }
+        Ok(observations)
+    }
+
+    /// Makes one of its versions champion in place of another.
+    pub async fn promote(&self, version: &str, expected: &str) -> anyhow::Result<()> {
+        let request = pb::PromoteModelVersionRequest {
+            task: self.name.clone(),
+            version: version.to_owned(),
+            expected_champion: Some(expected.to_owned()),
+            who: "figures".to_owned(),
+            why: "by turns".to_owned(),
+        };
+        let reply = ModelServiceClient::new(self.channel.clone()).promote_model_version(request).await?;
+        reply.into_inner().promotion.context("it was champion already")?;
+        Ok(())
+    }
+
     /// How champions came and went.
     pub async fn promotions(&self) -> anyhow::Result<Vec<pb::Promotion>> {
-        let request =
-            pb::ListPromotionsRequest { task: self.name.clone(), ..pb::ListPromotionsRequest::default() };
+        let request = pb::ListPromotionsRequest {
+            task: self.name.clone(),
+            page_size: PAGE_SIZE,
+            page_token: String::new(),
+        };
         let mut service = ModelServiceClient::new(self.channel.clone());
         Ok(service.list_promotions(request).await?.into_inner().promotions)
+    }
+
+    /// Waits until it is this version that answers.
+    pub async fn until_answered_by(&self, version: &str, row: &Row) -> anyhow::Result<()> {
+        while self.predict(std::slice::from_ref(row)).await?.version != version {
+            time::sleep(ANSWER_INTERVAL).await;
+        }
+        Ok(())
     }
 
     /// What is answered now of the rows' cells.
