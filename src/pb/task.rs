@@ -13,7 +13,7 @@ const MAX_TEXT_BYTES: usize = 128;
 const MAX_BUDGETS: usize = 64;
 
 /// What is kept back where a client does not say.
-const DEFAULT_HOLDOUT_SHARE: f64 = 0.1;
+const DEFAULT_HOLDOUT_SHARE: f64 = 0.2;
 
 impl pb::Task {
     /// What the task is and when it is retrained; what the server sets is not looked at.
@@ -190,7 +190,7 @@ mod tests {
         };
         let (task, policy) = message.decode().expect("a task");
         assert_eq!(task.valid_range, 0.0..=100.0);
-        assert_eq!((task.holdout.salt(), task.holdout.share()), ("nasbench201-cifar10/1", 0.1));
+        assert_eq!((task.holdout.salt(), task.holdout.share()), ("nasbench201-cifar10/1", 0.2));
         assert_eq!(policy, RetrainingPolicy::default());
     }
 
