@@ -6,7 +6,8 @@ use anyhow::{Context, anyhow};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (720, 440);
-const COLOURS: [RGBColor; 2] = [RGBColor(0, 90, 181), RGBColor(220, 50, 32)];
+/// The first one wide, so that it is seen under a second one that is the same.
+const STYLES: [(RGBColor, u32); 2] = [(RGBColor(150, 190, 235), 8), (RGBColor(200, 40, 30), 2)];
 
 pub struct Line<'a> {
     pub name: &'a str,
@@ -32,13 +33,21 @@ pub fn draw(path: &Path, x_name: &str, y_name: &str, lines: &[Line<'_>]) -> anyh
             .x_label_area_size(44)
             .y_label_area_size(56)
             .build_cartesian_2d((x.0 / 1.2..x.1 * 1.2).log_scale(), y.0 - 0.02..y.1 + 0.02)?;
-        chart.configure_mesh().x_desc(x_name).y_desc(y_name).light_line_style(WHITE).draw()?;
-        for (line, colour) in lines.iter().zip(COLOURS) {
-            let drawn = LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)).point_size(4);
+        chart
+            .configure_mesh()
+            .x_desc(x_name)
+            .x_labels(6)
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_desc(y_name)
+            .light_line_style(WHITE)
+            .draw()?;
+        for (line, (colour, width)) in lines.iter().zip(STYLES) {
+            let drawn =
+                LineSeries::new(line.points.iter().copied(), colour.stroke_width(width)).point_size(4);
             chart
                 .draw_series(drawn)?
                 .label(line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(width)));
         }
         let mut labels = chart.configure_series_labels();
         labels
