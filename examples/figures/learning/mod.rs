@@ -5,6 +5,7 @@ mod closed_loop;
 mod kill_trainer;
 mod latencies;
 mod plot;
+mod predict_latency;
 mod promotion_latency;
 mod rows;
 mod shuffled_labels;
@@ -46,6 +47,8 @@ pub enum Command {
         #[arg(long, default_value_t = 8)]
         untold: usize,
     },
+    /// Predictions while a run is active and while none is.
+    PredictLatency(predict_latency::Arguments),
     /// A trainer killed while runs are under way.
     KillTrainer {
         /// CSV with columns `arch`, `c10_test_200`, `split`.
@@ -67,6 +70,7 @@ pub async fn measure(tagates: &Tagates, command: Command) -> anyhow::Result<Figu
         Command::PromotionLatency { promotions, untold } => {
             promotion_latency::promote(tagates, promotions, untold).await
         }
+        Command::PredictLatency(arguments) => predict_latency::predict(tagates, &arguments).await,
         Command::KillTrainer { table, kills, seed } => kill_trainer::kill(tagates, &table, kills, seed).await,
     }
 }
