@@ -84,6 +84,8 @@ class Predictor:
         self.tasks, self.predictor, self.observations, self.training = (
             getattr(pb[module][1], f"{service}ServiceStub")(channel) for module, service in
             (("task", "Task"), ("predictor", "Predictor"), ("observation", "Observation"), ("training", "Training")))
+        # Few rows cannot show that a model is not worse, and every batch makes the next one better: whichever ranks
+        # better on the holdout is taken. A service that others rely on keeps the default margin.
         task, gate = pb["task"][0], pb["task"][0].GateMargins(min_holdout=5, max_tau_loss=1)
         self.name = f"search-{uuid.uuid4().hex[:12]}"
         policy = task.RetrainingPolicy(min_observations=20, min_new_observations=10, min_new_share=0, cool_down_s=0, gate=gate)
@@ -109,6 +111,7 @@ class Predictor:
             if error.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND):
                 return None
             raise
+        assert all(result.HasField("prediction") for result in reply.results), reply.results
         scores = [result.prediction.score for result in reply.results]
         return [cell for _, cell in sorted(zip(scores, cells), reverse=True)]
 

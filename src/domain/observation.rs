@@ -225,7 +225,7 @@ fn list(budgets: &[Budget]) -> String {
 
 /// The number of an observation or retraction in its task: 1, 2, 3, .. in the order in which they were
 /// accepted. "Up to n" is the same set of observations whenever it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sequence(pub i64);
 
 impl fmt::Display for Sequence {

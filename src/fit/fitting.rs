@@ -55,6 +55,9 @@ pub trait Observer: Sync {
     /// When there is one that cannot be read.
     fn stored_state(&self, run: Run) -> std::io::Result<Option<Vec<u8>>>;
 
+    /// Learns that `run` goes on after so many epochs that were made before.
+    fn resumed(&self, run: Run, n_epochs_done: usize);
+
     /// Stores the state of `run`, which is finished or about to stop.
     ///
     /// # Errors
@@ -139,8 +142,12 @@ impl Plan<'_> {
         runs: &[(Run, Dataset)],
         observer: &dyn Observer,
     ) -> Result<Option<Vec<Checkpoint>>, FitError> {
-        let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (next, has_failed, is_over) =
+            (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let next_run = || {
+            if is_over.load(Ordering::Relaxed) {
+                return None;
+            }
             let index = next.fetch_add(1, Ordering::Relaxed);
             runs.get(index).map(|(run, dataset)| (index, *run, dataset))
         };
@@ -149,6 +156,8 @@ impl Plan<'_> {
                 .map(|(index, run, dataset)| {
                     let trained = self.train_one(run, dataset, observer, &has_failed);
                     has_failed.fetch_or(trained.is_err(), Ordering::Relaxed);
+                    // Stopped, or failed: no other run begins.
+                    is_over.fetch_or(!matches!(trained, Ok(Some(_))), Ordering::Relaxed);
                     Ok((index, trained?))
                 })
                 .collect::<Result<Vec<_>, FitError>>()
@@ -179,6 +188,11 @@ impl Plan<'_> {
         }
         if let Some(state) = observer.stored_state(run)? {
             trainer = trainer.resumed(&state)?;
+            observer.resumed(run, trainer.n_epochs_done());
+            if trainer.is_done() {
+                // As it was stored.
+                return Ok(Some(trainer.checkpoint()?));
+            }
         }
         while !trainer.is_done() {
             if has_failed.load(Ordering::Relaxed) {

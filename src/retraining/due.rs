@@ -11,7 +11,7 @@ const FIRST_BACK_OFF: Duration = Duration::from_mins(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_hours(6);
 
 /// What is known of a task, read at one moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Facts {
     /// Whether it is archived.
     pub is_archived: bool,

@@ -18,8 +18,13 @@ pub trait Fit: fmt::Debug + Send + Sync {
     /// How many budgets a predictor of the space can have.
     fn max_targets(&self, space: &SearchSpace) -> usize;
 
-    /// Trains, from what `watch` says was done before, and from the weights of `start` where there is one that
-    /// fits. `None` where `watch` said to stop.
+    /// Whether a training on the dataset can start from the weights of a checkpoint.
+    fn can_start_from(&self, _dataset: &Dataset, _checkpoint: &Checkpoint) -> bool {
+        false
+    }
+
+    /// Trains, from what `watch` says was done before, and from the weights of `start` where there is one. `None`
+    /// where `watch` said to stop.
     ///
     /// # Errors
     /// When the dataset cannot be trained on, training fails, or what was done before is of another run.
@@ -53,6 +58,10 @@ impl Fit for Configured {
         Self::config(space).model.n_steps
     }
 
+    fn can_start_from(&self, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
+        can_start_from(&Self::config(&dataset.space), dataset, checkpoint)
+    }
+
     fn fit(
         &self,
         dataset: &Dataset,
@@ -76,7 +85,6 @@ pub fn fit_with(
     n_threads: NonZero<usize>,
     watch: &Watch,
 ) -> Result<Option<Checkpoint>, FitError> {
-    let start = start.filter(|checkpoint| can_start_from(config, dataset, checkpoint));
     let plan =
         Plan { config, dataset, seed, n_folds: Some(N_FOLDS), may_stay_uncalibrated: true, start, n_threads };
     let plan = Plan { n_folds: plan.n_folds.filter(|_| plan.can_calibrate()), ..plan };

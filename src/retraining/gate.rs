@@ -9,13 +9,11 @@
 //! Both bounds are one-sided, at levels that fit what they guard against. Better than chance is asked at 99.9 %
 //! ([`CHANCE_TAIL`]), for a task is retrained again and again, on much the same holdout, and noise must never win.
 //! Measured, of challengers that are noise with no champion (20,000 draws for 10 rows, 10,000 for 20, 4,000 for
-//! 50, 3,000 for 100, 2,000 for 400): .7 to 1.1 % are promoted at a level of 99 %, 0 to .17 % at 99.9 %. Over a
-//! champion that is noise too, on 400 rows at 99 %, 2 % are without the first condition and 1 % with it (400 draws).
-//! The gain is asked at the usual 95 % ([`GAIN_TAIL`]): whoever comes so far ranks better than chance and better
-//! than the champion on the rows there are, and the margin says what loss would be borne. At 99.9 % a champion made
-//! of 55 cells would outlive every challenger for hundreds of observations, because the bound alone is a tenth
-//! below the gain on the 100 rows of a holdout. The price of the first level is that a first champion takes
-//! evidence; so often it is promoted, by its true tau:
+//! 50, 3,000 for 100, 2,000 for 400): .7 to 1.1 % are promoted at a level of 99 %, 0 to .17 % at 99.9 %. The gain is
+//! asked at the usual 95 % ([`GAIN_TAIL`]): whoever comes so far ranks better than chance and better than the
+//! champion on the rows there are, and the margin says what loss would be borne. At 99.9 % here too, the first
+//! champion of a controller's search outlived all its challengers. The price of the first level is that a first
+//! champion takes evidence; so often it is promoted, by its true tau:
 //!
 //! | rows | tau .50 | .65 | .75 | .85 |
 //! |---|---|---|---|---|

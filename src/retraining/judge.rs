@@ -6,10 +6,10 @@ use std::num::NonZero;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Budget, GateMargins, Sequence, Task};
+use crate::domain::{Budget, GateMargins, ModelVersionId, Sequence, Task};
 use crate::fit::{Dataset, Evaluation, Example};
 use crate::metrics::kendall_tau;
-use crate::model::{self, Checkpoint, CheckpointError, HoldoutRule, Input, Model};
+use crate::model::{self, Checkpoint, CheckpointError, Header, HoldoutRule, Input, Model};
 use crate::retraining::dataset::Datasets;
 use crate::retraining::gate::{Contender, Decision, Judgement, Known, decide};
 
@@ -30,13 +30,15 @@ pub enum JudgeError {
     Report(#[from] serde_json::Error),
 }
 
-/// What a run reports of the version it made. The same snapshot and seed have the same report.
+/// What a run reports of the version it made. The same snapshot, seed and start have the same report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Architectures trained on.
     pub n_training: usize,
     /// Classes among them.
     pub n_training_classes: usize,
+    /// The version whose weights the training started from; `None` where it was from scratch.
+    pub started_from: Option<String>,
     /// One for each budget it learnt.
     pub targets: Vec<TargetReport>,
 }
@@ -58,6 +60,7 @@ pub fn described(
     checkpoint: &Checkpoint,
     task: &Task,
     datasets: &Datasets,
+    started_from: Option<&ModelVersionId>,
 ) -> Result<(Checkpoint, Report), JudgeError> {
     let Datasets { training, holdout, .. } = datasets;
     let model = Model::load(checkpoint, &Device::Cpu)?;
@@ -69,8 +72,12 @@ pub fn described(
         };
         targets.push(TargetReport { budget: target.budget, holdout: evaluation });
     }
-    let report =
-        Report { n_training: training.examples.len(), n_training_classes: training.classes().len(), targets };
+    let report = Report {
+        n_training: training.examples.len(),
+        n_training_classes: training.classes().len(),
+        started_from: started_from.map(ToString::to_string),
+        targets,
+    };
     let mut header = checkpoint.header().clone();
     header.task = Some(task.name.to_string());
     header.holdout = Some(rule(task));
@@ -78,8 +85,17 @@ pub fn described(
     Ok((checkpoint.with_header(&header)?, report))
 }
 
-/// The rule that keeps rows of a task back, as a checkpoint's header says it.
-pub(in crate::retraining) fn rule(task: &Task) -> HoldoutRule {
+/// Whether the holdout was kept back from a checkpoint, as far as its header tells.
+pub(in crate::retraining) fn is_kept_back<'a>(
+    header: &Header,
+    task: &Task,
+    holdout: impl IntoIterator<Item = &'a Example>,
+) -> bool {
+    let has_seen = holdout.into_iter().any(|example| header.trained_on.contains(&example.class));
+    header.holdout == Some(rule(task)) && !has_seen
+}
+
+fn rule(task: &Task) -> HoldoutRule {
     HoldoutRule { salt: task.holdout.salt().to_owned(), share: task.holdout.share() }
 }
 
@@ -185,8 +201,7 @@ impl Scored {
             // Raw, for there larger is better whatever the goal, and nothing is cut off at a range's end.
             scores.extend(model.raw_scores(&inputs)?.iter().map(|row| row[step]));
         }
-        let has_seen = rows.examples.iter().any(|example| header.trained_on.contains(&example.class));
-        let is_kept_back = header.holdout == Some(rule(task)) && !has_seen;
+        let is_kept_back = is_kept_back(header, task, rows.examples.iter().copied());
         Ok(Self {
             scores,
             last_budget: heads.iter().filter_map(|head| head.budget).max().map(Budget),

@@ -53,13 +53,15 @@ struct Seen {
     loss: Option<f64>,
     holdout_tau: Option<f64>,
     states: BTreeMap<Run, Vec<u8>>,
-    has_new_state: bool,
+    /// States that were taken since the beginning, and how many of them are known to be stored.
+    n_states: usize,
+    n_stored: usize,
     kept_at: BTreeMap<Run, Instant>,
     rested_at: BTreeMap<Run, Instant>,
 }
 
 impl Watch {
-    /// Of a fit that goes on from a state which [`Self::take_state`] gave, where there is one. One that cannot
+    /// Of a fit that goes on from a state which [`Self::unstored_state`] gave, where there is one. One that cannot
     /// be read is no reason to fail: the fit then starts anew.
     #[must_use]
     pub fn new(resume_state: Option<&[u8]>, state_interval: Duration, share: f64) -> Self {
@@ -72,7 +74,8 @@ impl Watch {
             loss: None,
             holdout_tau: None,
             states: resume_state.and_then(resume::read).unwrap_or_default(),
-            has_new_state: false,
+            n_states: 0,
+            n_stored: 0,
             kept_at: BTreeMap::new(),
             rested_at: BTreeMap::new(),
         };
@@ -110,11 +113,17 @@ impl Watch {
         seen.n_epochs_done.clear();
     }
 
-    /// What to resume from, if that changed since the last time.
+    /// What to resume from, with its number, as long as it was not [`Self::stored`].
     #[must_use]
-    pub fn take_state(&self) -> Option<Vec<u8>> {
+    pub fn unstored_state(&self) -> Option<(usize, Vec<u8>)> {
+        let seen = self.seen();
+        (seen.n_states > seen.n_stored).then(|| (seen.n_states, resume::write(&seen.states)))
+    }
+
+    /// The state of this number is stored.
+    pub fn stored(&self, number: usize) {
         let mut seen = self.seen();
-        std::mem::take(&mut seen.has_new_state).then(|| resume::write(&seen.states))
+        seen.n_stored = seen.n_stored.max(number);
     }
 
     /// How far the fit is, once it has made an epoch.
@@ -176,10 +185,14 @@ impl Observer for Watch {
         Ok(self.seen().states.get(&run).cloned())
     }
 
+    fn resumed(&self, run: Run, n_epochs_done: usize) {
+        self.seen().n_epochs_done.insert(run, n_epochs_done);
+    }
+
     fn store_state(&self, run: Run, state: &[u8]) -> io::Result<()> {
         let mut seen = self.seen();
         seen.states.insert(run, state.to_vec());
-        seen.has_new_state = true;
+        seen.n_states += 1;
         Ok(())
     }
 

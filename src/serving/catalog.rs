@@ -165,6 +165,15 @@ impl Catalog {
         });
     }
 
+    /// The champion of a task is the one that should be, whatever could not be loaded before.
+    pub fn forget_refused(&self, task: &TaskName) {
+        self.write(|known| {
+            if let Some(entry) = known.tasks.get_mut(task) {
+                entry.refused = None;
+            }
+        });
+    }
+
     /// The version of a task that should be champion and could not be loaded.
     pub fn refused(&self, task: &TaskName) -> Option<ModelVersionId> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -284,6 +293,12 @@ mod tests {
         assert!(error.to_string().contains("b-1"), "{error}");
         catalog.swap(target("b", "b-2"));
         assert_eq!(catalog.refused(&name("b")), None);
+        // Rolled back to the one before.
+        catalog.forget_refused(&name("a"));
+        assert_eq!(
+            (catalog.refused(&name("a")), catalog.champion(&name("a"))),
+            (None, Some(ModelVersionId("a-1".into())))
+        );
     }
 
     #[test]

@@ -39,25 +39,35 @@ impl Champions {
     /// be loaded leaves its task with the version it had, and is reported; the others do not notice.
     ///
     /// # Errors
-    /// When the store cannot be asked: then everything stays as far as it has come.
+    /// When the store cannot be asked: then everything stays as far as it has come. When it failed for some task: the
+    /// others are followed.
     pub async fn follow(&self) -> Result<Vec<TaskName>, store::Error> {
         let tasks = self.tasks().await?;
+        let mut failed = None;
         for task in &tasks {
-            if self.pinned.as_ref() != Some(&task.name) {
-                self.follow_task(task).await?;
+            if self.pinned.as_ref() == Some(&task.name) {
+                continue;
+            }
+            match self.follow_task(task).await {
+                Err(error @ store::Error::Unavailable(_)) => return Err(error),
+                Err(error) => failed = Some(error),
+                Ok(()) => {}
             }
         }
         let names = tasks.iter().map(|task| task.name.clone()).collect();
         // Last: a task that has a champion is at no time known without one.
         self.handle.know(tasks);
-        Ok(names)
+        failed.map_or(Ok(names), Err)
     }
 
     async fn follow_task(&self, task: &Task) -> Result<(), store::Error> {
         let Some(champion) = self.store.champion_of(&task.name).await? else { return Ok(()) };
-        if self.handle.champion(&task.name).as_ref() == Some(&champion)
-            || self.handle.refused(&task.name).as_ref() == Some(&champion)
-        {
+        if self.handle.champion(&task.name).as_ref() == Some(&champion) {
+            // Champion again, after another one that could not be loaded.
+            self.handle.forget_refused(&task.name);
+            return Ok(());
+        }
+        if self.handle.refused(&task.name).as_ref() == Some(&champion) {
             return Ok(());
         }
         let checkpoint = match self.store.checkpoint_of(&task.name, &champion).await {

@@ -43,6 +43,11 @@ impl Handle {
         self.catalog.refuse(task, version);
     }
 
+    /// The version that answers for a task is the one that should, whatever could not be loaded before.
+    pub fn forget_refused(&self, task: &TaskName) {
+        self.catalog.forget_refused(task);
+    }
+
     /// The version of a task that should answer and could not be loaded.
     #[must_use]
     pub fn refused(&self, task: &TaskName) -> Option<ModelVersionId> {

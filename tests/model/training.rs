@@ -1,8 +1,17 @@
 //! Training is a function of configuration, dataset and seed.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use candle_core::Device;
 use tagates::domain::Goal;
-use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, StateError, Trainer};
+use tagates::fit::{
+    Dataset, Epoch, Example, FitConfig, FitError, Loss, Observer, Plan, Run, StateError, Trainer,
+};
 use tagates::metrics::kendall_tau;
 use tagates::model::{Input, Model, ModelConfig, SymmetryBreaking};
 
@@ -54,6 +63,60 @@ fn a_warm_start_goes_on_from_the_weights_it_is_given_and_from_no_others() {
     let trainer = Trainer::new(&other, &dataset, 9).expect("a run");
     let error = trainer.started_from(&first).expect_err("another model");
     assert!(matches!(error, FitError::OtherModel), "{error}");
+}
+
+/// Keeps the states of a fit, counts what it does, and stops it after so many epochs.
+#[derive(Default)]
+struct Kept {
+    states: Mutex<BTreeMap<Run, Vec<u8>>>,
+    n_stored: AtomicUsize,
+    n_epochs: AtomicUsize,
+    n_most: usize,
+}
+
+impl Observer for Kept {
+    fn stored_state(&self, run: Run) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.states.lock().expect("nobody panicked").get(&run).cloned())
+    }
+
+    fn resumed(&self, _: Run, _: usize) {}
+
+    fn store_state(&self, run: Run, state: &[u8]) -> io::Result<()> {
+        self.n_stored.fetch_add(1, Ordering::Relaxed);
+        self.states.lock().expect("nobody panicked").insert(run, state.to_vec());
+        Ok(())
+    }
+
+    fn epoch_done(&self, _: Run, _: &Trainer<'_>, _: &Epoch) -> Result<ControlFlow<()>, FitError> {
+        let n_epochs = 1 + self.n_epochs.fetch_add(1, Ordering::Relaxed);
+        Ok(if n_epochs < self.n_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    }
+}
+
+#[test]
+fn a_fit_that_is_stopped_begins_no_other_run_and_one_that_is_done_stores_nothing_anew() {
+    let config = tiny(SymmetryBreaking::None);
+    let dataset = labelled(40, &config);
+    let plan = Plan {
+        config: &config,
+        dataset: &dataset,
+        seed: 9,
+        n_folds: Some(2),
+        may_stay_uncalibrated: true,
+        start: None,
+        n_threads: NonZero::<usize>::MIN,
+    };
+    let mut kept = Kept { n_most: 1, ..Kept::default() };
+    assert!(plan.fit(&kept).expect("a fit").is_none());
+    assert_eq!(kept.n_epochs.load(Ordering::Relaxed), 1);
+    assert_eq!(kept.states.lock().expect("nobody panicked").len(), 1);
+
+    kept.n_most = usize::MAX;
+    let first = plan.fit(&kept).expect("a fit").expect("not stopped");
+    let n_stored = kept.n_stored.load(Ordering::Relaxed);
+    let again = plan.fit(&kept).expect("a fit").expect("not stopped");
+    assert_eq!(again.as_bytes(), first.as_bytes());
+    assert_eq!(kept.n_stored.load(Ordering::Relaxed), n_stored);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A trainer that costs nothing: it waits to be told how its training ends. What it makes is one of a few
 //! checkpoints that were trained once, labelled so that everybody can see which training made it.
 
-use std::fmt;
 use std::sync::{LazyLock, mpsc};
 use std::thread;
+use std::{fmt, io};
 
 use tagates::domain::{Budget, Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, Observer, Pairs, Run, Target, Trainer};
@@ -38,6 +38,8 @@ pub struct Begun {
     pub process: u64,
     /// The metric of the task.
     pub metric: String,
+    /// Whether it goes on from a stored state.
+    pub is_resumed: bool,
     pub told: mpsc::Sender<Told>,
 }
 
@@ -71,6 +73,7 @@ impl Fit for HeldFit {
         };
         let metric = target.column.trim_end_matches("_200").to_owned();
         let resumed = watch.stored_state(Run::Full)?;
+        let is_resumed = resumed.is_some();
         assert!(resumed.is_none_or(|state| state == metric.as_bytes()), "a state of another task's run");
         let (told, telling) = mpsc::channel();
         // Nobody listens any more where the simulation is over.
@@ -78,6 +81,7 @@ impl Fit for HeldFit {
             worker: self.worker,
             process: self.process,
             metric: metric.clone(),
+            is_resumed,
             told,
         });
         match telling.recv() {
@@ -89,7 +93,7 @@ impl Fit for HeldFit {
                 }
                 Ok(None)
             }
-            Ok(Told::Fail) | Err(mpsc::RecvError) => Err(FitError::Diverged { epoch: 1 }),
+            Ok(Told::Fail) | Err(mpsc::RecvError) => Err(FitError::Store(io::Error::other("as it was told"))),
         }
     }
 }

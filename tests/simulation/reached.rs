@@ -18,15 +18,17 @@ pub struct Reached {
     pub attempts: usize,
     /// Claims of runs that another worker still trains for.
     pub overtaken: usize,
+    /// Trainings that went on from the state of a stopped one.
+    pub resumed: usize,
     pub promoted_by_run: usize,
     pub promoted_by_hand: usize,
     pub rolled_back: usize,
 }
 
 impl Reached {
-    /// What a store tells, and how often a run was overtaken, which it does not.
-    pub async fn of(store: &Store, overtaken: usize) -> Self {
-        let mut reached = Self { overtaken, ..Self::default() };
+    /// What a store tells.
+    pub async fn of(store: &Store) -> Self {
+        let mut reached = Self::default();
         for run in store.runs_page(None, None, ALL).await.expect("an answer") {
             reached.attempts += run.n_attempts as usize;
             match run.state {
@@ -52,9 +54,9 @@ impl Reached {
 
     /// Whether everything happened at least once.
     pub fn is_everything(&self) -> bool {
-        let Self { succeeded, failed, cancelled, attempts, overtaken, .. } = *self;
+        let Self { succeeded, failed, cancelled, attempts, overtaken, resumed, .. } = *self;
         let Self { promoted_by_run, promoted_by_hand, rolled_back, .. } = *self;
-        let runs = [succeeded, failed, cancelled, attempts, overtaken];
+        let runs = [succeeded, failed, cancelled, attempts, overtaken, resumed];
         let champions = [promoted_by_run, promoted_by_hand, rolled_back];
         !runs.contains(&0) && !champions.contains(&0)
     }
@@ -67,6 +69,7 @@ impl AddAssign for Reached {
         self.cancelled += other.cancelled;
         self.attempts += other.attempts;
         self.overtaken += other.overtaken;
+        self.resumed += other.resumed;
         self.promoted_by_run += other.promoted_by_run;
         self.promoted_by_hand += other.promoted_by_hand;
         self.rolled_back += other.rolled_back;

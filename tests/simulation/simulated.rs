@@ -18,8 +18,8 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// The accuracy under this metric, of architectures in an order that it has for itself.
-    pub fn new(metric: &str) -> Self {
+    /// The accuracy under this metric, of architectures that it has for itself.
+    pub fn new(metric: &str, seed: u64) -> Self {
         let task = Task {
             name: TaskName::new(&metric.replace('_', "-")).expect("a name"),
             metric: metric.to_owned(),
@@ -27,7 +27,7 @@ impl Simulated {
             holdout: Holdout::new(metric, 0.4).expect("a share"),
             ..Task::nasbench201_cifar10()
         };
-        let architectures = task.space.sample(N_ARCHITECTURES, metric.len() as u64);
+        let architectures = task.space.sample(N_ARCHITECTURES, seed);
         Self { task, architectures, n_sent: 0, batches: Vec::new() }
     }
 

@@ -42,7 +42,7 @@ struct Working {
 /// Where a worker came to rest.
 pub enum Rest {
     /// In a training that begins, of the task with this metric.
-    Training { metric: String },
+    Training { metric: String, is_resumed: bool },
     /// It found nothing more to do, or the database failed it.
     Idle(Result<(), store::Error>),
 }
@@ -86,7 +86,7 @@ impl Workers {
                     // Of a process that was killed while it began, otherwise.
                     if begun.worker == worker && begun.process == *process {
                         *training = Some(begun.told);
-                        return Rest::Training { metric: begun.metric };
+                        return Rest::Training { metric: begun.metric, is_resumed: begun.is_resumed };
                     }
                 }
                 ended = &mut *ended => {

@@ -43,6 +43,7 @@ pub struct World {
     /// What a worker that trains would label its checkpoint with.
     labels: [u64; N_WORKERS],
     n_overtaken: usize,
+    n_resumed: usize,
 }
 
 /// A process that serves.
@@ -69,7 +70,8 @@ impl World {
     /// A world in which nothing has happened yet.
     pub async fn new(database: Database, fence: Fence) -> Self {
         let store = database.store().await;
-        let tasks = ["accuracy_a", "accuracy_b"].map(Simulated::new);
+        let tasks =
+            [("accuracy_a", 10), ("accuracy_b", 11)].map(|(metric, seed)| Simulated::new(metric, seed));
         let policy = RetrainingPolicy {
             min_observations: 20,
             min_new_observations: 5,
@@ -95,12 +97,13 @@ impl World {
             n_trainings: 0,
             labels: [0; N_WORKERS],
             n_overtaken: 0,
+            n_resumed: 0,
         }
     }
 
     /// What has happened so far.
     pub async fn reached(&self) -> Reached {
-        Reached::of(self.store(), self.n_overtaken).await
+        Reached { resumed: self.n_resumed, overtaken: self.n_overtaken, ..Reached::of(self.store()).await }
     }
 
     /// Has something happen, and waits until nothing moves any more.
@@ -300,7 +303,8 @@ impl World {
 
     async fn rest(&mut self, worker: usize) -> Result<(), Violation> {
         match self.workers.rest(worker).await {
-            Rest::Training { metric } => {
+            Rest::Training { metric, is_resumed } => {
+                self.n_resumed += usize::from(is_resumed);
                 self.claimed(worker, &metric).await;
                 self.break_fence().await;
                 Ok(())
@@ -417,7 +421,7 @@ impl World {
         let _ = tokio::join!(recording, self.database.disconnect_all());
         self.record(task, &batch).await?;
         match self.workers.rest(worker).await {
-            Rest::Training { metric } => self.claimed(worker, &metric).await,
+            Rest::Training { metric, .. } => self.claimed(worker, &metric).await,
             // What it held, it loses in time.
             Rest::Idle(Ok(()) | Err(store::Error::Unavailable(_))) => {}
             Rest::Idle(Err(error)) => return Err(Violation::Worker { worker, error: error.to_string() }),

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use tagates::domain::{Holdout, Task};
@@ -74,7 +75,7 @@ pub async fn observe_in_steps(tagates: &Tagates, arguments: &Arguments) -> anyho
     println!("| rows observed | trained on | decision | live tau | `tagates train` | retrained in |");
     println!("|---|---|---|---|---|---|");
     for &n_rows in &arguments.steps {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         task.record(&rows[n_before..n_rows]).await?;
         n_before = n_rows;
         let step = measure(tagates, arguments, &task, &rows, &test, started).await?;
@@ -98,7 +99,7 @@ async fn measure(
     task: &WatchedTask,
     rows: &[Row],
     test: &[Row],
-    started: std::time::Instant,
+    started: Instant,
 ) -> anyhow::Result<Step> {
     let run = task.settle().await?;
     let seconds = started.elapsed().as_secs_f64();
@@ -188,6 +189,8 @@ fn figure(steps: &[Step]) -> Figure {
         text: format!("live tau after {}; behind tagates train by {largest:.4} at most", taus.join(", ")),
         ..Figure::default()
     };
+    let grows = steps.is_sorted_by(|before, after| before.live_tau < after.live_tau);
+    figure.expect(grows, "each step ranks better than the one before");
     figure.expect(
         largest <= MAX_TAU_LOSS,
         &format!("no step is more than {MAX_TAU_LOSS} behind tagates train"),

@@ -29,7 +29,7 @@ pub enum Command {
         /// CSV with columns `arch`, `c10_test_200`, `split`.
         table: PathBuf,
         /// Rows observed after each step.
-        #[arg(long, value_delimiter = ',', default_values_t = [78, 390, 781])]
+        #[arg(long, value_delimiter = ',', default_values_t = [195, 390, 781])]
         steps: Vec<usize>,
         #[arg(long, default_value_t = 0)]
         seed: u64,

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tagates::pb::task_service_client::TaskServiceClient;
 use tagates::pb::{self, json};
-use tagates::retraining::Decision;
+use tagates::retraining::{Decision, Keep, Verdict};
 
 use crate::Figure;
 use crate::databases::{Database, Kind};
@@ -17,7 +17,6 @@ use crate::learning::watched_task::WatchedTask;
 use crate::processes::Tagates;
 use crate::service::{self, connect};
 
-/// Large enough that every step is judged, and not kept for too few rows.
 const HOLDOUT_SHARE: f64 = 0.25;
 
 pub async fn observe_noise(
@@ -51,8 +50,11 @@ pub async fn observe_noise(
             first = n_rows;
             let run = task.settle().await?;
             let version = task.version(run.model_version()).await?;
-            println!("{name}, {n_rows} rows: {}", reason(version)?);
-            n_judged += 1;
+            let decision = reason(version)?;
+            println!("{name}, {n_rows} rows: {decision}");
+            let has_rows = !matches!(decision.verdict, Verdict::Keep(Keep::HoldoutTooSmall { .. }));
+            figure.expect(has_rows, &format!("{name}: {n_rows} rows are enough to judge by"));
+            n_judged += usize::from(has_rows);
         }
         let n_promotions = task.promotions().await?.len() - n_before;
         texts.push(format!("{name} {n_promotions} of {n_judged} versions promoted"));

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use tagates::pb;
 use tagates::pb::predict_result::Outcome;
 use tagates::pb::predictor_service_client::PredictorServiceClient;
-use tagates::pb::{self};
 use tokio::task::JoinSet;
 use tokio::time;
 use tonic::transport::Channel;

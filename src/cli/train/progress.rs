@@ -179,6 +179,10 @@ impl Observer for Progress<'_> {
         read_if_there(&self.states.path(run))
     }
 
+    fn resumed(&self, _: Run, _: usize) {
+        // The bar is set by the next epoch's number.
+    }
+
     fn store_state(&self, run: Run, state: &[u8]) -> io::Result<()> {
         if run == Run::Full {
             write_whole(&self.states.history(), &serde_json::to_vec(&self.history())?)?;

@@ -22,9 +22,9 @@ use crate::retraining::dataset::{Datasets, datasets};
 use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
 use crate::retraining::fitting::{Configured, Fit};
 use crate::retraining::gate::Decision;
-use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, judge, rule};
+use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, is_kept_back, judge};
 use crate::retraining::watch::{Stop, Watch};
-use crate::store::{self, ClaimedRun, Fenced, Finish, NewVersion, Promote, Store};
+use crate::store::{self, ClaimedRun, Enqueued, Fenced, Finish, NewVersion, Promote, Store};
 
 /// Attempts that may lead nowhere before a run is failed for good.
 const MAX_ATTEMPTS: u32 = 5;
@@ -32,6 +32,10 @@ const MAX_ATTEMPTS: u32 = 5;
 const PAGE_SIZE: u32 = 1_000;
 /// Runs looked back on: more failures in a row than that make the wait no longer.
 const N_PAST_RUNS: u32 = 16;
+/// Between two looks at what is due, however many nudges there are.
+const REST: Duration = Duration::from_millis(250);
+/// Trainings, each of other chance, before one that diverges is given up.
+const N_CHANCES: u64 = 3;
 /// Newest versions whose checkpoints are kept, besides all that were champion.
 const N_KEPT_VERSIONS: u32 = 20;
 
@@ -101,9 +105,9 @@ impl Error {
                 | FitError::NoLoss { .. }
                 | FitError::NoCalibration
                 | FitError::OtherModel
+                | FitError::Diverged { .. }
                 | FitError::NoReference => true,
-                FitError::Diverged { .. }
-                | FitError::State(_)
+                FitError::State(_)
                 | FitError::Checkpoint(_)
                 | FitError::Score(_)
                 | FitError::Store(_)
@@ -145,6 +149,8 @@ impl Driver {
     async fn keep_queueing(&self, nudge: &Nudge, stop: &CancellationToken) {
         while nudge.wait(self.timing.interval, stop).await {
             warn_of(self.enqueue_due().await);
+            // Nudges of a long import are few looks.
+            stop.run_until_cancelled(time::sleep(REST)).await;
         }
     }
 
@@ -196,8 +202,10 @@ impl Driver {
                 if let Due::Now(reason) = due {
                     // An unfinished run, queued by another replica since, is as good.
                     match self.store.run_enqueue(name, &reason.to_string(), None).await {
-                        Ok(_) => tracing::info!(task = %name, %reason, "training run is queued"),
-                        Err(store::Error::Archived(_) | store::Error::UnknownTask(_)) => {}
+                        Ok(Enqueued::New(_)) => {
+                            tracing::info!(task = %name, %reason, "training run is queued");
+                        }
+                        Ok(_) | Err(store::Error::Archived(_) | store::Error::UnknownTask(_)) => {}
                         Err(error) => return Err(error),
                     }
                 }
@@ -212,16 +220,21 @@ impl Driver {
     async fn facts(&self, stored: &StoredTask) -> Result<Facts, store::Error> {
         let name = &stored.task.name;
         let runs = self.store.runs_page(Some(name), None, N_PAST_RUNS).await?;
+        let is_archived = stored.archived_at.is_some();
+        if runs.first().is_some_and(|run| !run.state.is_final()) {
+            // Nothing else matters, and counting takes time.
+            return Ok(Facts { is_archived, has_unfinished_run: true, ..Facts::default() });
+        }
         let up_to = runs.iter().find_map(|run| run.up_to).unwrap_or(Sequence(0));
         let counts = self.store.observations_count(name, up_to).await?;
         let n_observations = counts.n_feasible + counts.n_infeasible;
         let n_new = counts.n_new_feasible + counts.n_new_infeasible;
         let ended_at = runs.first().and_then(|run| run.finished_at);
         Ok(Facts {
-            is_archived: stored.archived_at.is_some(),
+            is_archived,
             n_observations,
             last_sequence: stored.last_sequence,
-            has_unfinished_run: runs.first().is_some_and(|run| !run.state.is_final()),
+            has_unfinished_run: false,
             last_run: ended_at.map(|ended_at| PastRun {
                 up_to,
                 n_observations: n_observations.saturating_sub(n_new),
@@ -251,9 +264,7 @@ impl Driver {
                 tracing::warn!(run = %run.id, task = %run.task, "lease is lost, what was trained is dropped");
             }
             Ok(Attempt::Stopped(Stop::Shutdown | Stop::Cancelled)) => {
-                if let Some(state) = watch.take_state() {
-                    self.store.run_state_store(&lease, &state).await?;
-                }
+                self.store_state(&lease, &watch).await?;
                 let state = self.store.run_release(&lease).await?;
                 tracing::info!(run = %run.id, task = %run.task, ?state, "training run is given back");
             }
@@ -290,10 +301,16 @@ impl Driver {
             Fenced::Held(_) => {}
             Fenced::Lost => watch.stop(Stop::Lost),
         }
-        if let Some(state) = watch.take_state()
-            && self.store.run_state_store(lease, &state).await? == Fenced::Lost
-        {
-            watch.stop(Stop::Lost);
+        self.store_state(lease, watch).await
+    }
+
+    /// Stores what to resume from, unless it is stored. Cut off in the middle, it is done the next time.
+    async fn store_state(&self, lease: &Lease, watch: &Watch) -> Result<(), store::Error> {
+        if let Some((number, state)) = watch.unstored_state() {
+            match self.store.run_state_store(lease, &state).await? {
+                Fenced::Held(()) => watch.stored(number),
+                Fenced::Lost => watch.stop(Stop::Lost),
+            }
         }
         Ok(())
     }
@@ -309,13 +326,14 @@ impl Driver {
         };
         watch.judge_by(&datasets.holdout);
         let datasets = Arc::new(datasets);
-        let start = if stored.policy.starts_warm { self.start(&stored.task).await? } else { None };
-        let Some(checkpoint) = self.train(run, &datasets, start, watch).await? else {
+        let start = if stored.policy.starts_warm { self.start(&stored.task, &datasets).await? } else { None };
+        let (started_from, start) = start.unzip();
+        let Some(checkpoint) = self.train(&datasets, start, watch).await? else {
             return Ok(Attempt::Stopped(watch.stopping().unwrap_or(Stop::Lost)));
         };
         let (checkpoint, report) = {
             let (definition, datasets) = (stored.task.clone(), datasets.clone());
-            computed(move || described(&checkpoint, &definition, &datasets)).await??
+            computed(move || described(&checkpoint, &definition, &datasets, started_from.as_ref())).await??
         };
         loop {
             // What it is compared with, and whether that may have consequences, can change until the end.
@@ -365,27 +383,34 @@ impl Driver {
         }
     }
 
-    /// Trains on a thread of its own. Each attempt has its own chance, so that bad luck is not repeated; a
-    /// state of other chance, as of another binary, is of no use then, and the training starts anew.
+    /// Trains on a thread of its own. A state that is of no use, as of another binary, is forgotten and the
+    /// training starts anew; so it does with other chance where it diverged.
     async fn train(
         &self,
-        run: &TrainingRun,
         datasets: &Arc<Datasets>,
         start: Option<Checkpoint>,
         watch: &Arc<Watch>,
     ) -> Result<Option<Checkpoint>, Error> {
         let (done, trained) = oneshot::channel();
         let (fit, datasets, watch) = (self.fit.clone(), datasets.clone(), watch.clone());
-        let seed = u64::from(run.n_attempts);
         thread::Builder::new().name("training".to_owned()).spawn(move || {
-            let train = || fit.fit(&datasets.training, seed, start.as_ref(), &watch);
-            let fitted = match train() {
-                Err(FitError::State(error)) => {
-                    tracing::info!(error = &error as &dyn std::error::Error, "training starts anew");
-                    watch.forget_states();
-                    train()
+            let train = |seed| fit.fit(&datasets.training, seed, start.as_ref(), &watch);
+            let mut seed = 0;
+            let fitted = loop {
+                match train(seed) {
+                    Err(FitError::State(error)) => {
+                        tracing::info!(error = &error as &dyn std::error::Error, "training starts anew");
+                    }
+                    Err(error @ FitError::Diverged { .. }) if seed + 1 < N_CHANCES => {
+                        tracing::info!(
+                            error = &error as &dyn std::error::Error,
+                            "training starts with other chance"
+                        );
+                        seed += 1;
+                    }
+                    fitted => break fitted,
                 }
-                fitted => fitted,
+                watch.forget_states();
             };
             // Nobody waits any more where the process stops.
             let _ = done.send(fitted);
@@ -393,12 +418,19 @@ impl Driver {
         Ok(trained.await.map_err(|_| Error::Died)??)
     }
 
-    /// The champion, to start from, unless it may have been trained on the holdout: then whatever starts from it
-    /// could not be judged.
-    async fn start(&self, task: &Task) -> Result<Option<Checkpoint>, Error> {
+    /// The champion, to start from, where it is of the same model and not trained on the holdout: whatever starts
+    /// from one that was could not be judged.
+    async fn start(
+        &self,
+        task: &Task,
+        datasets: &Datasets,
+    ) -> Result<Option<(ModelVersionId, Checkpoint)>, Error> {
         let champion = self.champion(&task.name).await?;
-        let checkpoint = champion.and_then(|(_, champion)| champion.checkpoint);
-        Ok(checkpoint.filter(|checkpoint| checkpoint.header().holdout == Some(rule(task))))
+        let start = champion.and_then(|(id, champion)| Some((id, champion.checkpoint?)));
+        Ok(start.filter(|(_, checkpoint)| {
+            is_kept_back(checkpoint.header(), task, &datasets.holdout.examples)
+                && self.fit.can_start_from(&datasets.training, checkpoint)
+        }))
     }
 
     async fn champion(&self, task: &TaskName) -> Result<Option<(ModelVersionId, Champion)>, Error> {

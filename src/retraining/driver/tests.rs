@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{
-    Budget, GateMargins, Holdout, Measurement, Observation, ObservationKey, RetrainingPolicy, Source, Task,
+    Budget, GateMargins, Holdout, Measurement, ModelVersion, Observation, ObservationKey, RetrainingPolicy,
+    Source, Task,
 };
-use crate::fit::{Dataset, FitConfig, Loss, Pairs};
+use crate::fit::{Dataset, FitConfig, Loss, Pairs, can_start_from};
 use crate::model::ModelConfig;
 use crate::retraining::{Keep, Promote, Verdict, fit_with};
 use crate::space::{Architecture, SearchSpace, nasbench201};
@@ -214,6 +216,10 @@ impl Fit for Noting {
         3
     }
 
+    fn can_start_from(&self, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
+        can_start_from(&tiny(15), dataset, checkpoint)
+    }
+
     fn fit(
         &self,
         dataset: &Dataset,
@@ -237,7 +243,14 @@ async fn a_warm_start_is_from_the_champion_where_the_policy_says_so() {
         bench.reconcile().await;
         assert_eq!(bench.last_run().await.state, RunState::Succeeded);
     }
-    assert!(bench.champion().await.is_some());
+    let versions = bench.store.versions_page(&bench.task.name, None, 10).await.expect("an answer");
+    let started_from =
+        |version: &ModelVersion| version.report.as_ref().map(|report| report["started_from"].clone());
+    let first = versions.last().expect("three versions").id.to_string();
+    assert_eq!(
+        versions.iter().rev().filter_map(started_from).collect::<Vec<_>>(),
+        [Value::Null, Value::String(first), Value::Null]
+    );
     assert_eq!(
         *starts.lock().expect("nobody panicked"),
         [false, true, false],
