@@ -131,7 +131,7 @@ class Predictor:
         self.tasks.ArchiveTask(pb["task"][0].ArchiveTaskRequest(name=self.name))
 
 
-def guided(oracle, n_lookups, rng, server, n_initial=20, batch=10, n_parents=5, n_candidates=1000):
+def guided(oracle, n_lookups, rng, server, n_initial=20, batch=5, n_parents=3, n_candidates=1000):
     predictor, cells = Predictor(server), list(oracle.accuracies)
     chosen = rng.sample(cells, n_initial)
     while True:

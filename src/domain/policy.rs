@@ -19,7 +19,8 @@ pub struct RetrainingPolicy {
     pub cool_down_s: u32,
     /// A run is due after so many seconds if there is anything new at all; never where `None`.
     pub max_staleness_s: Option<u32>,
-    /// Whether a run starts from the champion's weights, where they fit, and not from new ones.
+    /// Whether a run starts from the champion's weights, where they fit, and not from new ones. What retracted
+    /// observations taught them then stays. It ranks better: `docs/results.md`, "Warm start".
     pub starts_warm: bool,
     /// What a challenger must show.
     pub gate: GateMargins,
@@ -44,7 +45,7 @@ impl Default for RetrainingPolicy {
             min_new_share: 0.1,
             cool_down_s: 60,
             max_staleness_s: None,
-            starts_warm: false,
+            starts_warm: true,
             gate: GateMargins::default(),
         }
     }

@@ -193,7 +193,7 @@ mod tests {
             min_new_share: 0.3,
             cool_down_s: 4,
             max_staleness_s: Some(5),
-            starts_warm: true,
+            starts_warm: false,
             gate: GateMargins { min_holdout: 6, max_tau_loss: 0.7 },
         }
     }

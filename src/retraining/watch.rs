@@ -202,12 +202,13 @@ impl Observer for Watch {
         trainer: &Trainer<'_>,
         epoch: &Epoch,
     ) -> Result<ControlFlow<()>, FitError> {
-        if self.is_state_due(run) {
+        let is_state_due = self.is_state_due(run);
+        if is_state_due {
             self.store_state(run, &trainer.state()?)?;
-            if run == Run::Full {
-                let tau = self.holdout_tau(trainer)?;
-                self.seen().holdout_tau = tau;
-            }
+        }
+        if run == Run::Full && (is_state_due || trainer.is_done()) {
+            let tau = self.holdout_tau(trainer)?;
+            self.seen().holdout_tau = tau;
         }
         {
             let mut seen = self.seen();

@@ -33,9 +33,9 @@ pub struct Arguments {
     steps: Vec<usize>,
     #[arg(long, default_value_t = 0.25)]
     holdout_share: f64,
-    /// Runs start from the champion's weights.
+    /// Runs start from new weights, and not from the champion's.
     #[arg(long)]
-    warm_start: bool,
+    from_scratch: bool,
     /// Threads that train, in the service and outside it.
     #[arg(long, default_value = "2")]
     threads: String,
@@ -64,7 +64,7 @@ pub async fn observe_in_steps(tagates: &Tagates, arguments: &Arguments) -> anyho
     let server = tagates.serve_and_train(&[&database.flags()[..], &flags].concat())?;
     let policy = pb::RetrainingPolicy {
         cool_down_s: Some(0),
-        starts_warm: Some(arguments.warm_start),
+        starts_warm: Some(!arguments.from_scratch),
         ..pb::RetrainingPolicy::default()
     };
     let channel = connect(&server.url()).await?;

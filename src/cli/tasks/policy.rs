@@ -25,7 +25,8 @@ pub struct PolicyArgs {
     /// Seconds after which a run is due if there is anything new at all, or never.
     #[arg(long, value_name = "S|never", value_parser = staleness)]
     max_staleness_s: Option<Staleness>,
-    /// Whether a run starts from the champion's weights, where they fit, and not from new ones.
+    /// Whether a run starts from the champion's weights, where they fit, and not from new ones. It ranks better, but
+    /// what retracted observations taught it stays.
     #[arg(long, value_name = "true|false")]
     warm_start: Option<bool>,
     /// Labelled architectures the holdout must have.
