@@ -71,7 +71,7 @@ async fn a_created_task_is_got_and_listed_with_its_defaults() {
     let app = TestApp::spawn().await;
     let created = create(&app, task("b"), "").await.expect("a new task");
     assert_eq!(created.valid_range, Some(pb::ValueRange { min: 0.0, max: 100.0 }));
-    assert_eq!((created.holdout_share, created.holdout_salt.as_str()), (Some(0.1), "b/1"));
+    assert_eq!((created.holdout_share, created.holdout_salt.as_str()), (Some(0.2), "b/1"));
     assert_eq!(get(&app, "b").await.expect("a task"), created);
     for name in ["c", "a"] {
         create(&app, task(name), "").await.expect("a new task");
