@@ -63,8 +63,10 @@ impl Champions {
     async fn follow_task(&self, task: &Task) -> Result<(), store::Error> {
         let Some(champion) = self.store.champion_of(&task.name).await? else { return Ok(()) };
         if self.handle.champion(&task.name).as_ref() == Some(&champion) {
-            // Champion again, after another one that could not be loaded.
-            self.handle.forget_refused(&task.name);
+            if self.handle.refused(&task.name).is_some() {
+                // Champion again, after another one that could not be loaded.
+                self.handle.forget_refused(&task.name);
+            }
             return Ok(());
         }
         if self.handle.refused(&task.name).as_ref() == Some(&champion) {

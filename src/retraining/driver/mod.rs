@@ -395,10 +395,12 @@ impl Driver {
         let (fit, datasets, watch) = (self.fit.clone(), datasets.clone(), watch.clone());
         thread::Builder::new().name("training".to_owned()).spawn(move || {
             let train = |seed| fit.fit(&datasets.training, seed, start.as_ref(), &watch);
-            let mut seed = 0;
+            let (mut seed, mut is_anew) = (0, false);
             let fitted = loop {
                 match train(seed) {
-                    Err(FitError::State(error)) => {
+                    // Once: a state that was just made and is of no use either is another matter.
+                    Err(FitError::State(error)) if !is_anew => {
+                        is_anew = true;
                         tracing::info!(error = &error as &dyn std::error::Error, "training starts anew");
                     }
                     Err(error @ FitError::Diverged { .. }) if seed + 1 < N_CHANCES => {
