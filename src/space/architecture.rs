@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::space::SearchSpace;
+use crate::space::{CellShape, SearchSpace};
 
 /// Position of an operation in [`SearchSpace::operations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,17 +26,24 @@ pub struct Edge {
 pub struct Cell {
     /// Nodes in the cell, inputs and output included.
     pub n_nodes: usize,
-    /// One operation per node, empty where operations sit on edges.
+    /// One operation per inner node, empty where operations sit on edges: inputs and output have none.
     pub node_operations: Vec<OperationIndex>,
-    /// The edges in the order the notation writes them, `none` edges included.
+    /// The edges in the order the notation writes them, `none` edges included; where operations sit on nodes,
+    /// ascending in source, then in target.
     pub edges: Vec<Edge>,
 }
 
 impl Cell {
-    /// The operations as written: one per edge where operations sit on edges, else one per node.
+    /// The operations as written: one per edge where operations sit on edges, else one per inner node.
     pub fn operations(&self) -> impl Iterator<Item = OperationIndex> {
         let on_edges = self.edges.iter().filter_map(|edge| edge.operation);
         self.node_operations.iter().copied().chain(on_edges)
+    }
+
+    /// The operation on a node, if it has one.
+    #[must_use]
+    pub fn node_operation(&self, shape: &CellShape, node: usize) -> Option<OperationIndex> {
+        self.node_operations.get(node.checked_sub(shape.n_inputs)?).copied()
     }
 }
 
@@ -74,7 +81,7 @@ impl Architecture {
     }
 
     /// The operations as written, cell after cell: one per edge where operations sit on edges, else
-    /// one per node. [`Saliencies`](crate::space::Saliencies) have their rows in this order.
+    /// one per inner node.
     pub fn operations(&self) -> impl Iterator<Item = OperationIndex> {
         self.cells.iter().flat_map(Cell::operations)
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::space::{Architecture, Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace};
+use crate::space::{Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, SearchSpace};
 
 /// Edges of a cell at most, parallel ones counted: more than a complete graph of the largest cell
 /// needs, few enough for canonical forms to stay small.
-const MAX_EDGES: usize = 128;
+pub(in crate::space) const MAX_EDGES: usize = 128;
 
 /// Why a graph is no architecture of its space.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +27,20 @@ impl GraphError {
 impl SearchSpace {
     /// The architecture with these cells, printed in the space's notation.
     ///
-    /// Edges come in the order in which the notation writes them, so that what is known per written
-    /// operation (as [`Saliencies`](crate::space::Saliencies)) keeps its place.
+    /// Where operations sit on edges, those come in the order of the space's wiring, so that what is known per
+    /// written operation (as [`Saliencies`](crate::space::Saliencies)) keeps its place.
     ///
     /// # Errors
     /// When the cells have other sizes, edges or operations than the space allows; the error names
     /// the first field that is wrong.
-    pub fn architecture(self: &Arc<Self>, cells: Vec<Cell>) -> Result<Architecture, GraphError> {
+    pub fn architecture(self: &Arc<Self>, mut cells: Vec<Cell>) -> Result<Architecture, GraphError> {
         self.check_cells(&cells)?;
-        let text = self.notation.print(self, &cells)?;
+        if self.placement == Placement::Node {
+            for cell in &mut cells {
+                cell.edges.sort_unstable_by_key(|edge| (edge.source, edge.target));
+            }
+        }
+        let text = self.notation.print(self, &cells);
         Ok(Architecture::from_valid(Arc::clone(self), cells, text))
     }
 
@@ -52,14 +57,14 @@ impl SearchSpace {
     }
 
     fn check_cell(&self, shape: &CellShape, cell: &Cell) -> Result<(), GraphError> {
-        if cell.n_nodes <= shape.n_inputs || cell.n_nodes > shape.n_nodes {
-            let reason =
-                format!("{} nodes are not {} to {}", cell.n_nodes, shape.n_inputs + 1, shape.n_nodes);
-            return Err(GraphError::new("n_nodes", reason));
+        if !shape.sizes().contains(&cell.n_nodes) {
+            let (min, max) = (shape.sizes().start().to_owned(), shape.n_nodes);
+            let allowed = if min == max { format!("{max}") } else { format!("{min} to {max}") };
+            return Err(GraphError::new("n_nodes", format!("{} nodes are not {allowed}", cell.n_nodes)));
         }
         let n_expected = match self.placement {
             Placement::Edge => 0,
-            Placement::Node => cell.n_nodes,
+            Placement::Node => cell.n_nodes - shape.n_inputs - 1,
         };
         if cell.node_operations.len() != n_expected {
             let reason = format!("{} operations where {n_expected} belong", cell.node_operations.len());
@@ -74,6 +79,10 @@ impl SearchSpace {
         }
         for (index, edge) in cell.edges.iter().enumerate() {
             self.check_edge(&format!("edges[{index}]"), edge, shape.n_inputs..cell.n_nodes)?;
+        }
+        self.check_wiring(shape, cell)?;
+        if self.dead_nodes == DeadNodes::Pruned && !self.liveness(shape, cell).is_connected() {
+            return Err(GraphError::new("edges", "no path leads from an input to the output"));
         }
         Ok(())
     }
@@ -133,8 +142,8 @@ mod tests {
     fn a_wrong_graph_is_refused_with_the_field_named() {
         let cases = [
             (refusal(Vec::clear), "cells: nasbench201 has 1 cells, not 0"),
-            (refusal(|cells| cells[0].n_nodes = 5), "cells[0].n_nodes: 5 nodes are not 2 to 4"),
-            (refusal(|cells| cells[0].n_nodes = 1), "cells[0].n_nodes: 1 nodes are not 2 to 4"),
+            (refusal(|cells| cells[0].n_nodes = 5), "cells[0].n_nodes: 5 nodes are not 4"),
+            (refusal(|cells| cells[0].n_nodes = 1), "cells[0].n_nodes: 1 nodes are not 4"),
             (
                 refusal(|cells| cells[0].node_operations.push(OperationIndex(0))),
                 "cells[0].node_operations: 1 operations where 0 belong",
@@ -161,9 +170,12 @@ mod tests {
             ),
             (
                 refusal(|cells| cells[0].edges.swap(1, 2)),
-                "cells[0].edges[1]: 1 -> 2 where edge_groups has 0 -> 2",
+                "cells[0].edges[1]: 1 -> 2 where a complete cell has 0 -> 2",
             ),
-            (refusal(|cells| cells[0].edges.truncate(5)), "cells[0].edges: 5 edges where edge_groups has 6"),
+            (
+                refusal(|cells| cells[0].edges.truncate(5)),
+                "cells[0].edges: 5 edges where a complete cell has 6",
+            ),
         ];
         for (refusal, message) in cases {
             assert_eq!(refusal, message);

@@ -10,17 +10,23 @@ mod architecture;
 mod canonical;
 mod definition;
 mod graph;
+mod liveness;
 mod notation;
 mod registry;
 mod saliencies;
 mod sampling;
 mod skeleton;
+mod wiring;
 
 pub use architecture::{Architecture, Cell, Edge, OperationIndex};
 pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Vertex};
-pub use definition::{CellShape, DefinitionError, Operation, Placement, Role, SearchSpace};
+pub use definition::{
+    CellShape, DeadNodes, DefinitionError, Join, Operation, OutputEdges, Placement, ReadOut, Role,
+    SearchSpace, Wiring,
+};
 pub use graph::GraphError;
+pub use liveness::Liveness;
 pub use notation::ParseError;
-pub use registry::{builtin, builtins, nasbench201};
+pub use registry::{builtin, builtins, darts, enas, nasbench101, nasbench201};
 pub use saliencies::{Saliencies, SaliencyError};
 pub use skeleton::Cost;

@@ -13,6 +13,8 @@ pub enum Label {
     Input(usize),
     /// One instance of an operation.
     Operation(OperationIndex),
+    /// A sum that the output keeps apart from its other parts.
+    Part,
     /// The output of the cell.
     Output,
 }
@@ -71,6 +73,7 @@ impl Form {
         match vertex.label {
             Label::Input(number) => return write!(f, "input{number}"),
             Label::Operation(index) => write!(f, "{}(", self.space.operation(index).name)?,
+            Label::Part => f.write_str("part(")?,
             Label::Output => f.write_str("output(")?,
         }
         for (index, (term, times)) in vertex.sum.iter().enumerate() {

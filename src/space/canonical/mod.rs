@@ -79,7 +79,8 @@ impl Architecture {
     /// relabelling, after
     /// - `none` operations, and operations with no path from an input to the output, are dropped;
     /// - identities are contracted: sums of sums become one sum, in which a term may stand several
-    ///   times;
+    ///   times; a skip from an input of a reduction cell is strided and no identity;
+    /// - where the output concatenates, its parts are told apart from the sum of all, not from each other;
     /// - every other operation, a pooling too, is an instance of its own: two convolutions of the same
     ///   input are two, one convolution read twice is one.
     #[must_use]

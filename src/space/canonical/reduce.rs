@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::form::{Label, Vertex};
-use crate::space::{Cell, CellShape, OperationIndex, Role, SearchSpace};
+use crate::space::{Cell, CellShape, Join, OperationIndex, Role, SearchSpace};
 
 /// Vertices that are added up, and how many times each.
 type Sum = BTreeMap<usize, u64>;
@@ -15,8 +15,8 @@ pub(super) struct Reduced {
     pub(super) vertex_of: Vec<Option<usize>>,
 }
 
-/// Reduces a cell of either placement: a node is the sum of what its edges bring, and an operation,
-/// on an edge or on the node, is applied to a sum.
+/// Reduces a cell of either placement: a node is the sum of what its edges bring (the output maybe its
+/// concatenation), and an operation, on an edge or on the node, is applied to a sum.
 pub(super) fn reduce(space: &SearchSpace, shape: &CellShape, cell: &Cell) -> Reduced {
     let mut reduction = Reduction::new(space, shape.n_inputs, cell.operations().count());
     let mut nodes: Vec<Sum> = Vec::with_capacity(cell.n_nodes);
@@ -27,16 +27,20 @@ pub(super) fn reduce(space: &SearchSpace, shape: &CellShape, cell: &Cell) -> Red
         }
         for (written, edge) in cell.edges.iter().enumerate().filter(|(_, edge)| edge.target == node) {
             let source = nodes[edge.source].clone();
-            let brought = match edge.operation {
-                Some(operation) => reduction.apply(written, operation, source),
+            let is_strided = shape.reduces && edge.source < shape.n_inputs;
+            let mut brought = match edge.operation {
+                Some(operation) => reduction.apply(written, (operation, is_strided), source),
                 None => source,
             };
+            if space.output == Join::Concatenation && node + 1 == cell.n_nodes {
+                brought = reduction.part(brought);
+            }
             for (vertex, times) in brought {
                 *sum.entry(vertex).or_default() += times;
             }
         }
-        if let Some(&operation) = cell.node_operations.get(node) {
-            sum = reduction.apply(node, operation, sum);
+        if let Some(operation) = cell.node_operation(shape, node) {
+            sum = reduction.apply(node - shape.n_inputs, (operation, false), sum);
         }
         nodes.push(sum);
     }
@@ -56,19 +60,31 @@ impl<'a> Reduction<'a> {
     }
 
     /// What the operation at place `written` makes of a sum. Of an empty sum, which no input
-    /// reaches, nothing.
-    fn apply(&mut self, written: usize, operation: OperationIndex, sum: Sum) -> Sum {
+    /// reaches, nothing. A strided skip is no identity.
+    fn apply(&mut self, written: usize, (operation, is_strided): (OperationIndex, bool), sum: Sum) -> Sum {
         match self.space.operation(operation).role {
-            Role::Skip => sum,
+            Role::Skip if !is_strided => sum,
             Role::None => Sum::new(),
-            Role::Parametrised | Role::Free if sum.is_empty() => sum,
-            Role::Parametrised | Role::Free => {
-                let vertex = self.reduced.vertices.len();
-                self.reduced.vertices.push(Vertex { label: Label::Operation(operation), sum });
+            Role::Parametrised | Role::Free | Role::Skip if sum.is_empty() => sum,
+            Role::Parametrised | Role::Free | Role::Skip => {
+                let vertex = self.push(Label::Operation(operation), sum);
                 self.reduced.vertex_of[written] = Some(vertex);
                 Sum::from([(vertex, 1)])
             }
         }
+    }
+
+    /// A sum as one part of a concatenation. What is no sum of several is its own part.
+    fn part(&mut self, sum: Sum) -> Sum {
+        if sum.values().sum::<u64>() <= 1 {
+            return sum;
+        }
+        Sum::from([(self.push(Label::Part, sum), 1)])
+    }
+
+    fn push(&mut self, label: Label, sum: Sum) -> usize {
+        self.reduced.vertices.push(Vertex { label, sum });
+        self.reduced.vertices.len() - 1
     }
 
     /// Adds the output and drops the operations it does not depend on.

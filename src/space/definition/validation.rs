@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use crate::space::graph::MAX_EDGES;
 use crate::space::notation::Notation;
 use crate::space::skeleton::Skeleton;
-use crate::space::{CellShape, Operation, Placement, SearchSpace};
+use crate::space::{CellShape, DeadNodes, Join, Operation, Placement, ReadOut, SearchSpace, Wiring};
 
 const MAX_CELLS: usize = 4;
 const MAX_OPERATIONS: usize = 64;
@@ -40,22 +41,42 @@ pub(super) struct Fields {
     name: String,
     description: String,
     placement: Placement,
-    notation: Notation,
-    skeleton: Option<Skeleton>,
     operations: Vec<Operation>,
     cells: Vec<CellShape>,
+    wiring: Wiring,
+    #[serde(default)]
+    output: Join,
+    #[serde(default)]
+    dead_nodes: DeadNodes,
+    #[serde(default)]
+    read_out: ReadOut,
+    #[serde(default)]
+    notation: Notation,
+    skeleton: Option<Skeleton>,
 }
 
 impl TryFrom<Fields> for SearchSpace {
     type Error = DefinitionError;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        let Fields { name, description, placement, notation, skeleton, operations, cells } = fields;
-        let space = Self { name, description, placement, operations, cells, notation, skeleton };
+        let space = Self {
+            name: fields.name,
+            description: fields.description,
+            placement: fields.placement,
+            operations: fields.operations,
+            cells: fields.cells,
+            wiring: fields.wiring,
+            output: fields.output,
+            dead_nodes: fields.dead_nodes,
+            read_out: fields.read_out,
+            notation: fields.notation,
+            skeleton: fields.skeleton,
+        };
         check_name("name", &space.name)?;
         check_size("description", space.description.len(), 0, MAX_DESCRIPTION_BYTES, "bytes")?;
         check_operations(&space.operations)?;
         check_cells(&space.cells)?;
+        check_wiring(&space)?;
         space.notation.check_definition(&space)?;
         if let Some(skeleton) = space.skeleton {
             skeleton.check_definition(&space)?;
@@ -75,8 +96,53 @@ fn check_cells(cells: &[CellShape]) -> Result<(), DefinitionError> {
     for (index, cell) in cells.iter().enumerate() {
         check_size(&format!("cells[{index}].n_nodes"), cell.n_nodes, 2, MAX_NODES, "nodes")?;
         check_size(&format!("cells[{index}].n_inputs"), cell.n_inputs, 1, cell.n_nodes - 1, "input nodes")?;
+        let min_nodes = *cell.sizes().start();
+        check_size(
+            &format!("cells[{index}].min_nodes"),
+            min_nodes,
+            cell.n_inputs + 1,
+            cell.n_nodes,
+            "nodes",
+        )?;
     }
     Ok(())
+}
+
+fn check_wiring(space: &SearchSpace) -> Result<(), DefinitionError> {
+    for (index, cell) in space.cells.iter().enumerate() {
+        let refuse = |field: &str, reason: &str| {
+            Err(DefinitionError::new(format!("cells[{index}].{field}"), reason.to_owned()))
+        };
+        match space.wiring {
+            Wiring::Complete | Wiring::PerNode { .. } if cell.sizes().count() > 1 => {
+                return refuse("min_nodes", "only cells with free wiring come in several sizes");
+            }
+            Wiring::PerNode { n_edges, may_repeat: false, .. } if n_edges > cell.n_inputs => {
+                let reason = format!("{n_edges} edges from different nodes need as many input nodes");
+                return refuse("n_inputs", &reason);
+            }
+            Wiring::PerNode { .. } if cell.n_nodes < cell.n_inputs + 2 => {
+                return refuse("n_nodes", "there is no inner node whose edges could be chosen");
+            }
+            Wiring::Complete | Wiring::Free { .. } | Wiring::PerNode { .. } => {}
+        }
+        if cell.reduces && space.placement == Placement::Node {
+            return refuse("reduces", "only operations on edges are strided");
+        }
+    }
+    match space.wiring {
+        Wiring::Complete => Ok(()),
+        Wiring::Free { max_edges } => check_size("wiring.free.max_edges", max_edges, 1, MAX_EDGES, "edges"),
+        Wiring::PerNode { n_edges, .. } => {
+            // Two of them leave room for those into the output.
+            check_size("wiring.per_node.n_edges", n_edges, 1, MAX_EDGES / MAX_NODES - 1, "edges")?;
+            if space.placement == Placement::Edge && space.first_skip().is_none() {
+                let reason = "none has the role skip, which edges into the output carry";
+                return Err(DefinitionError::new("operations", reason));
+            }
+            Ok(())
+        }
+    }
 }
 
 fn check_names<'a>(list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), DefinitionError> {

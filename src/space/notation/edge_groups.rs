@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-use super::text::{Cursor, ParseError, quoted};
-use crate::space::{Cell, DefinitionError, Edge, GraphError, OperationIndex, Placement, SearchSpace};
+use super::text::{Cursor, ParseError};
+use crate::space::{Cell, DefinitionError, Edge, OperationIndex, Placement, SearchSpace, Wiring};
 
 pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionError> {
     if space.placement != Placement::Edge {
@@ -15,27 +15,16 @@ pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionErro
     if space.cells.len() != 1 {
         return Err(DefinitionError::new("cells", "the notation edge_groups has one cell"));
     }
+    if space.wiring != Wiring::Complete {
+        return Err(DefinitionError::new("wiring", "the notation edge_groups has complete wiring"));
+    }
     if space.cells[0].n_inputs != 1 {
         return Err(DefinitionError::new("cells[0].n_inputs", "the notation edge_groups has one input node"));
     }
     Ok(())
 }
 
-/// Source and target of every edge, in written order.
-pub(super) fn edges(space: &SearchSpace) -> impl Iterator<Item = (usize, usize)> {
-    (1..space.cells[0].n_nodes).flat_map(|target| (0..target).map(move |source| (source, target)))
-}
-
-pub(super) fn fill(space: &SearchSpace, operations: &[OperationIndex]) -> Vec<Cell> {
-    let edges = edges(space)
-        .zip(operations)
-        .map(|((source, target), &operation)| Edge { source, target, operation: Some(operation) })
-        .collect();
-    vec![Cell { n_nodes: space.cells[0].n_nodes, node_operations: Vec::new(), edges }]
-}
-
-pub(super) fn print(space: &SearchSpace, cells: &[Cell]) -> Result<String, GraphError> {
-    check_edges(space, &cells[0])?;
+pub(super) fn print(space: &SearchSpace, cells: &[Cell]) -> String {
     let mut text = String::new();
     for edge in &cells[0].edges {
         match (edge.source, edge.target) {
@@ -46,55 +35,33 @@ pub(super) fn print(space: &SearchSpace, cells: &[Cell]) -> Result<String, Graph
         let operation = space.operation(edge.operation.expect("operations of this notation sit on edges"));
         write!(text, "{}~{}|", operation.name, edge.source).expect("writing to a string does not fail");
     }
-    Ok(text)
-}
-
-fn check_edges(space: &SearchSpace, cell: &Cell) -> Result<(), GraphError> {
-    for (index, (edge, (source, target))) in cell.edges.iter().zip(edges(space)).enumerate() {
-        if (edge.source, edge.target) != (source, target) {
-            let reason =
-                format!("{} -> {} where edge_groups has {source} -> {target}", edge.source, edge.target);
-            return Err(GraphError::new(format!("cells[0].edges[{index}]"), reason));
-        }
-    }
-    let (n_edges, n_expected) = (cell.edges.len(), edges(space).count());
-    if n_edges != n_expected {
-        let reason = format!("{n_edges} edges where edge_groups has {n_expected}");
-        return Err(GraphError::new("cells[0].edges", reason));
-    }
-    Ok(())
+    text
 }
 
 pub(super) fn parse(space: &SearchSpace, text: &str) -> Result<Vec<Cell>, ParseError> {
     let mut cursor = Cursor::new(text);
-    let mut operations = Vec::new();
+    let mut edges = Vec::new();
     for target in 1..space.cells[0].n_nodes {
         if target > 1 {
             cursor.expect('+', &format!("before the edges into node {target}"))?;
         }
         cursor.expect('|', &format!("before the edges into node {target}"))?;
         for source in 0..target {
-            operations.push(operation(space, &mut cursor)?);
+            let operation = Some(operation(space, &mut cursor)?);
+            edges.push(Edge { source, target, operation });
             cursor.expect('~', "between the operation and its source node")?;
             check_source(&mut cursor, source, target)?;
             cursor.expect('|', &format!("after the edge {source} -> {target}"))?;
         }
     }
     cursor.expect_end()?;
-    Ok(fill(space, &operations))
+    Ok(vec![Cell { n_nodes: space.cells[0].n_nodes, node_operations: Vec::new(), edges }])
 }
 
 fn operation(space: &SearchSpace, cursor: &mut Cursor) -> Result<OperationIndex, ParseError> {
     let start = *cursor;
     let name = cursor.take_while(|c| !"~|+".contains(c));
-    space.operation_named(name).ok_or_else(|| {
-        let names: Vec<_> = space.operations.iter().map(|operation| operation.name.as_str()).collect();
-        let expected = format!("an operation ({})", names.join(", "));
-        match name {
-            "" => start.error(expected),
-            _ => start.error_found(expected, format!("the unknown operation {}", quoted(name))),
-        }
-    })
+    space.operation_named(name).ok_or_else(|| start.unknown_operation(space, name))
 }
 
 /// Steps over the source node, which the place of the edge has settled already.
@@ -117,7 +84,7 @@ fn check_source(cursor: &mut Cursor, source: usize, target: usize) -> Result<(),
 mod tests {
     use proptest::prelude::*;
 
-    use crate::space::nasbench201;
+    use crate::space::{ParseError, nasbench201};
 
     #[test]
     fn a_faulty_text_is_refused_with_place_and_expectation() {
@@ -201,7 +168,8 @@ mod tests {
             let cut = cut.index(text.len());
             text.remove(cut);
             let refused = nasbench201().parse(&text).expect_err("one character is missing");
-            prop_assert!((1..=text.len() + 1).contains(&refused.column));
+            let ParseError::Text { column, .. } = refused else { panic!("{refused} has no place") };
+            prop_assert!((1..=text.len() + 1).contains(&column));
         }
     }
 }

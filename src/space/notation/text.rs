@@ -1,5 +1,7 @@
 //! Reading a text from left to right, and saying where it goes wrong.
 
+use crate::space::GraphError;
+
 /// Bytes of an architecture's text at most.
 const MAX_BYTES: usize = 4_096;
 
@@ -8,14 +10,20 @@ const QUOTED: usize = 24;
 
 /// Why a text is no architecture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: expected {expected}, found {found}")]
-pub struct ParseError {
-    /// Which character the text goes wrong at, counted from 1.
-    pub column: usize,
-    /// What may stand there.
-    pub expected: String,
-    /// What does.
-    pub found: String,
+pub enum ParseError {
+    /// It is not written in the space's notation.
+    #[error("column {column}: expected {expected}, found {found}")]
+    Text {
+        /// Which character it goes wrong at, counted from 1.
+        column: usize,
+        /// What may stand there.
+        expected: String,
+        /// What does.
+        found: String,
+    },
+    /// It writes a graph that is no architecture of the space.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
 }
 
 /// Refuses a text that is too long to look at.
@@ -25,7 +33,7 @@ pub(super) fn check_length(text: &str) -> Result<(), ParseError> {
     }
     let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_BYTES).count();
     let expected = format!("the text to end within {MAX_BYTES} bytes");
-    Err(ParseError { column: n_chars + 1, expected, found: format!("{} bytes", text.len()) })
+    Err(ParseError::Text { column: n_chars + 1, expected, found: format!("{} bytes", text.len()) })
 }
 
 /// A place in a text.
@@ -43,7 +51,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over `symbol`, which is expected `role`, as "to close the edge".
     pub(super) fn expect(&mut self, symbol: char, role: &str) -> Result<(), ParseError> {
-        if !self.rest().starts_with(symbol) {
+        if !self.next_is(symbol) {
             return Err(self.error(format!("'{symbol}' {role}")));
         }
         self.position += symbol.len_utf8();
@@ -63,6 +71,16 @@ impl<'a> Cursor<'a> {
         run
     }
 
+    /// Whether `symbol` comes next.
+    pub(super) fn next_is(&self, symbol: char) -> bool {
+        self.rest().starts_with(symbol)
+    }
+
+    /// Steps over one character, if there is one.
+    pub(super) fn take_one(&mut self) {
+        self.position += self.rest().chars().next().map_or(0, char::len_utf8);
+    }
+
     /// What is wrong here, found as it stands.
     pub(super) fn error(&self, expected: impl Into<String>) -> ParseError {
         let found = match self.rest() {
@@ -75,7 +93,7 @@ impl<'a> Cursor<'a> {
     /// What is wrong here, where there is more to say of what was found.
     pub(super) fn error_found(&self, expected: impl Into<String>, found: impl Into<String>) -> ParseError {
         let column = self.text[..self.position].chars().count() + 1;
-        ParseError { column, expected: expected.into(), found: found.into() }
+        ParseError::Text { column, expected: expected.into(), found: found.into() }
     }
 
     fn rest(&self) -> &'a str {

@@ -5,7 +5,7 @@ mod nasbench201;
 use std::iter::Sum;
 use std::ops::{Add, Mul};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::space::{Architecture, DefinitionError, SearchSpace};
 
@@ -21,7 +21,7 @@ pub struct Cost {
 }
 
 /// A network that is known by code. A definition names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::space) enum Skeleton {
     /// Fifteen cells in three stages, for 32x32 images of ten classes.

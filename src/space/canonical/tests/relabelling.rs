@@ -5,7 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::space::{
-    Architecture, CanonicalId, Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace, nasbench201,
+    Architecture, CanonicalId, Cell, CellShape, Edge, Join, OperationIndex, Placement, SearchSpace, Wiring,
+    nasbench201,
 };
 
 const N_NODES: usize = 6;
@@ -14,8 +15,15 @@ const N_OPERATIONS: usize = 5;
 
 /// NAS-Bench-201's operations in a larger cell with two inputs.
 fn space(placement: Placement) -> Arc<SearchSpace> {
-    let shape = CellShape { name: "cell".into(), n_nodes: N_NODES, n_inputs: N_INPUTS };
-    Arc::new(SearchSpace { placement, cells: vec![shape], ..(*nasbench201()).clone() })
+    let shape = CellShape {
+        name: "cell".into(),
+        n_nodes: N_NODES,
+        n_inputs: N_INPUTS,
+        min_nodes: None,
+        reduces: placement == Placement::Edge,
+    };
+    let (wiring, output) = (Wiring::Free { max_edges: 128 }, Join::Concatenation);
+    Arc::new(SearchSpace { placement, cells: vec![shape], wiring, output, ..(*nasbench201()).clone() })
 }
 
 fn id(placement: Placement, cell: &Cell) -> CanonicalId {
@@ -43,7 +51,7 @@ fn edge_cell() -> impl Strategy<Value = Cell> {
 }
 
 fn node_cell() -> impl Strategy<Value = Cell> {
-    let operations = prop::collection::vec(operation(), N_NODES);
+    let operations = prop::collection::vec(operation(), N_NODES - N_INPUTS - 1);
     (prop::collection::hash_set(edge(), 0..9), operations).prop_map(|(edges, node_operations)| Cell {
         n_nodes: N_NODES,
         node_operations,
@@ -74,7 +82,7 @@ fn relabelled(cell: &Cell, priorities: &[u32]) -> Cell {
     edges.sort_by_key(|edge| priorities[edge.source * N_NODES + edge.target]);
     let node_operations = match cell.node_operations.as_slice() {
         [] => Vec::new(),
-        operations => order.iter().map(|&node| operations[node]).collect(),
+        operations => order[N_INPUTS..N_NODES - 1].iter().map(|&node| operations[node - N_INPUTS]).collect(),
     };
     Cell { n_nodes: N_NODES, node_operations, edges }
 }

@@ -1,0 +1,50 @@
+//! Which parts of a cell have a path from an input to the output.
+
+use crate::space::{Cell, CellShape, OperationIndex, Role, SearchSpace};
+
+/// What of a cell can make a difference to its output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// For each node, whether it lies on a path from an input to the output.
+    pub nodes: Vec<bool>,
+    /// For each edge as written, whether it does.
+    pub edges: Vec<bool>,
+}
+
+impl Liveness {
+    /// Whether there is any path from an input to the output.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.nodes.last().is_some_and(|output| *output)
+    }
+}
+
+impl SearchSpace {
+    /// Finds the paths of a cell of the given shape.
+    #[must_use]
+    pub fn liveness(&self, shape: &CellShape, cell: &Cell) -> Liveness {
+        let carries = |operation: Option<OperationIndex>| {
+            operation.is_none_or(|operation| self.operation(operation).role != Role::None)
+        };
+        let computes = |node: usize| carries(cell.node_operation(shape, node));
+        let mut is_reached: Vec<bool> = (0..cell.n_nodes).map(|node| node < shape.n_inputs).collect();
+        let mut is_read: Vec<bool> = (0..cell.n_nodes).map(|node| node + 1 == cell.n_nodes).collect();
+        // Edges lead from earlier to later nodes, so one sweep in each direction sees every path.
+        let mut by_target: Vec<_> = cell.edges.iter().filter(|edge| carries(edge.operation)).collect();
+        by_target.sort_by_key(|edge| edge.target);
+        for edge in by_target {
+            is_reached[edge.target] |= is_reached[edge.source] && computes(edge.target);
+        }
+        let mut by_source: Vec<_> = cell.edges.iter().filter(|edge| carries(edge.operation)).collect();
+        by_source.sort_by_key(|edge| std::cmp::Reverse(edge.source));
+        for edge in by_source {
+            is_read[edge.source] |= is_read[edge.target] && computes(edge.source);
+        }
+        let nodes: Vec<bool> =
+            is_reached.iter().zip(&is_read).map(|(reached, read)| *reached && *read).collect();
+        let is_live = |source: usize, target: usize| nodes[source] && nodes[target];
+        let edges =
+            cell.edges.iter().map(|edge| carries(edge.operation) && is_live(edge.source, edge.target));
+        Liveness { edges: edges.collect(), nodes }
+    }
+}

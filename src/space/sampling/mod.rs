@@ -1,0 +1,175 @@
+//! All architectures of a space, or some of them.
+
+mod draw;
+
+use std::collections::HashSet;
+use std::iter;
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use self::draw::below;
+use crate::space::wiring::complete_edges;
+use crate::space::{Architecture, Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace, Wiring};
+
+/// Draws in a row that bring nothing new after which a space counts as exhausted.
+const MAX_VAIN_DRAWS: usize = 10_000;
+
+impl SearchSpace {
+    /// How many architectures the space has as written, isomorphic ones counted each. `None` where
+    /// they are too many for a `u64`, or architectures choose their edges too.
+    #[must_use]
+    pub fn n_architectures(&self) -> Option<u64> {
+        if self.wiring != Wiring::Complete {
+            return None;
+        }
+        let n_operations = u64::try_from(self.operations.len()).ok()?;
+        n_operations.checked_pow(u32::try_from(self.n_choices()).ok()?)
+    }
+
+    /// Every architecture of the space once: the operation written last changes fastest, in the
+    /// order of [`SearchSpace::operations`]. `None` where [`Self::n_architectures`] is.
+    #[must_use]
+    pub fn enumerate(self: &Arc<Self>) -> Option<impl Iterator<Item = Architecture> + use<>> {
+        let n_architectures = self.n_architectures()?;
+        let space = Arc::clone(self);
+        Some((0..n_architectures).map(move |index| {
+            let operations = space.digits(index);
+            space.architecture(space.complete_cells(operations)).expect("every choice of operations is valid")
+        }))
+    }
+
+    /// `n` random architectures, no two written the same; fewer where the space seems to have no more. Where
+    /// only operations are chosen they are drawn uniformly; where edges are chosen too, each node draws what it
+    /// reads and its operation uniformly, a missing connection (`none`) never.
+    ///
+    /// The same seed draws the same architectures on every platform, and a larger `n` only adds more.
+    #[must_use]
+    pub fn sample(self: &Arc<Self>, n: usize, seed: u64) -> Vec<Architecture> {
+        let n_distinct =
+            self.n_architectures().and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut drawn = HashSet::new();
+        let mut next_new = || {
+            let draws = iter::repeat_with(|| self.draw(&mut rng)).take(self.max_vain_draws());
+            draws.flatten().find(|architecture| drawn.insert(architecture.text().to_owned()))
+        };
+        iter::from_fn(|| next_new()).take(n.min(n_distinct)).collect()
+    }
+
+    /// Counted spaces are drawn from until all are there.
+    fn max_vain_draws(&self) -> usize {
+        if self.n_architectures().is_some() { usize::MAX } else { MAX_VAIN_DRAWS }
+    }
+
+    /// How many operations an architecture writes where wiring is complete.
+    fn n_choices(&self) -> usize {
+        self.cells.iter().map(|shape| self.n_operations_of(shape)).sum()
+    }
+
+    fn n_operations_of(&self, shape: &CellShape) -> usize {
+        match self.placement {
+            Placement::Edge => complete_edges(shape).count(),
+            Placement::Node => shape.n_nodes - shape.n_inputs - 1,
+        }
+    }
+
+    /// The number `index` written in operations, the most significant first.
+    fn digits(&self, index: u64) -> Vec<OperationIndex> {
+        let n_operations = self.operations.len() as u64;
+        let mut rest = index;
+        let mut digits: Vec<_> = iter::repeat_with(|| {
+            let digit = rest % n_operations;
+            rest /= n_operations;
+            OperationIndex(digit as usize)
+        })
+        .take(self.n_choices())
+        .collect();
+        digits.reverse();
+        digits
+    }
+
+    /// The cells of complete wiring with these operations in written order.
+    fn complete_cells(&self, operations: impl IntoIterator<Item = OperationIndex>) -> Vec<Cell> {
+        let mut operations = operations.into_iter();
+        let mut cell = |shape: &CellShape| {
+            let mut chosen: Vec<_> = operations.by_ref().take(self.n_operations_of(shape)).collect();
+            let on_edges = match self.placement {
+                Placement::Edge => std::mem::take(&mut chosen),
+                Placement::Node => Vec::new(),
+            };
+            let edges = complete_edges(shape).enumerate().map(|(index, (source, target))| Edge {
+                source,
+                target,
+                operation: on_edges.get(index).copied(),
+            });
+            Cell { n_nodes: shape.n_nodes, edges: edges.collect(), node_operations: chosen }
+        };
+        self.cells.iter().map(&mut cell).collect()
+    }
+
+    /// One random architecture; `None` where the draw came to none, as an unconnected one in a space that has
+    /// only connected ones.
+    fn draw(self: &Arc<Self>, rng: &mut ChaCha8Rng) -> Option<Architecture> {
+        let cells = match self.wiring {
+            Wiring::Complete => {
+                let n_operations = self.operations.len() as u64;
+                let operations: Vec<_> =
+                    (0..self.n_choices()).map(|_| OperationIndex(below(n_operations, rng))).collect();
+                self.complete_cells(operations)
+            }
+            Wiring::Free { max_edges } => {
+                self.cells.iter().map(|shape| self.draw_free(shape, max_edges, rng)).collect()
+            }
+            Wiring::PerNode { n_edges, may_repeat, output } => {
+                let choice = (n_edges, may_repeat);
+                self.cells.iter().map(|shape| self.draw_per_node(shape, choice, output, rng)).collect()
+            }
+        };
+        self.architecture(cells).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::space::nasbench201;
+
+    fn texts(architectures: &[Architecture]) -> Vec<&str> {
+        architectures.iter().map(Architecture::text).collect()
+    }
+
+    #[test]
+    fn enumeration_lists_each_architecture_once() {
+        let all: Vec<_> = nasbench201().enumerate().expect("finite").collect();
+        assert_eq!(all.len(), 15_625);
+        assert_eq!(nasbench201().n_architectures(), Some(15_625));
+        assert_eq!(texts(&all).iter().collect::<HashSet<_>>().len(), 15_625);
+        assert_eq!(all[1].text(), "|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|");
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_architectures_everywhere_and_a_larger_sample_only_adds() {
+        let sample = nasbench201().sample(3, 7);
+        assert_eq!(
+            texts(&sample),
+            [
+                "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|skip_connect~2|",
+                "|none~0|+|avg_pool_3x3~0|skip_connect~1|+|avg_pool_3x3~0|skip_connect~1|skip_connect~2|",
+                "|nor_conv_1x1~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_1x1~0|skip_connect~1|none~2|",
+            ]
+        );
+        assert_eq!(sample, nasbench201().sample(100, 7)[..3]);
+        assert_ne!(sample, nasbench201().sample(3, 8));
+    }
+
+    #[test]
+    fn a_sample_has_no_architecture_twice_and_at_most_all() {
+        let sample = nasbench201().sample(20_000, 1);
+        assert_eq!(sample.len(), 15_625);
+        assert_eq!(texts(&sample).iter().collect::<HashSet<_>>().len(), 15_625);
+    }
+}
