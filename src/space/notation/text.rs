@@ -3,7 +3,7 @@
 use crate::space::GraphError;
 
 /// Bytes of an architecture's text at most.
-const MAX_BYTES: usize = 4_096;
+pub(in crate::space) const MAX_TEXT_BYTES: usize = 4_096;
 
 /// Characters of a faulty text that are quoted.
 const QUOTED: usize = 24;
@@ -28,11 +28,11 @@ pub enum ParseError {
 
 /// Refuses a text that is too long to look at.
 pub(super) fn check_length(text: &str) -> Result<(), ParseError> {
-    if text.len() <= MAX_BYTES {
+    if text.len() <= MAX_TEXT_BYTES {
         return Ok(());
     }
-    let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_BYTES).count();
-    let expected = format!("the text to end within {MAX_BYTES} bytes");
+    let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_TEXT_BYTES).count();
+    let expected = format!("the text to end within {MAX_TEXT_BYTES} bytes");
     Err(ParseError::Text { column: n_chars + 1, expected, found: format!("{} bytes", text.len()) })
 }
 
