@@ -13,8 +13,9 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::background::shutdown;
 use crate::cli::available_threads;
+use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
-use crate::cli::rows::{RowArgs, condition, known_space};
+use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
 use crate::cli::whole_file::write_whole;
@@ -34,8 +35,8 @@ pub struct Args {
     /// name, as in `acc_200`, is the budget in epochs.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     budgets: Vec<String>,
-    /// Search space of the architectures.
-    #[arg(long, default_value = "nasbench201")]
+    /// Search space of the architectures: a built-in one, or a file that defines one.
+    #[arg(long, value_name = "NAME|FILE", default_value = "nasbench201")]
     space: String,
     /// Train for this task: its holdout is kept back and reported on.
     #[arg(long)]
@@ -96,7 +97,7 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
 
 fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let config = configuration(&args.config)?;
-    let space = known_space(&args.space)?;
+    let space = builtin_or_file(&args.space)?;
     let task = args.task.as_deref().map(known_task).transpose()?;
     let targets = targets(args, task.as_ref())?;
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
