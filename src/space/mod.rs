@@ -19,7 +19,7 @@ mod skeleton;
 mod wiring;
 
 pub use architecture::{Architecture, Cell, Edge, OperationIndex};
-pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Vertex};
+pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Representative, Vertex};
 pub use definition::{
     CellShape, DeadNodes, DefinitionError, Join, Operation, OutputEdges, Placement, ReadOut, Role,
     SearchSpace, Wiring,
