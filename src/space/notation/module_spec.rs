@@ -1,4 +1,4 @@
-//! `{"module_adjacency":[[0,1],[0,0]],"module_operations":["input","output"]}`: the ModelSpec of
+//! `{"module_adjacency":[[0,1],[0,0]],"module_operations":["input","output"]}`: the `ModelSpec` of
 //! NAS-Bench-101. Row i of the matrix has a 1 for each node that reads node i.
 
 use std::fmt::Write;
