@@ -4,6 +4,7 @@
 
 mod canonical_ids;
 mod costs;
+mod drawing;
 mod tables;
 
 use std::path::PathBuf;
@@ -34,12 +35,21 @@ enum Command {
         #[arg(required = true)]
         tables: Vec<PathBuf>,
     },
+    /// Images of a random architecture of each built-in space.
+    Draw {
+        /// Folder they are written to.
+        folder: PathBuf,
+        /// Draws the architectures.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let holds = match Arguments::parse().check {
         Command::CanonicalIds { tables, seed } => canonical_ids::check(&tables, seed)?,
         Command::Costs { tables } => costs::check(&tables)?,
+        Command::Draw { folder, seed } => drawing::draw(&folder, seed)?,
     };
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
