@@ -2,8 +2,9 @@
 
 use crate::space::GraphError;
 
-/// Bytes of an architecture's text at most.
-const MAX_BYTES: usize = 4_096;
+/// Bytes of an architecture's text at most: more than any space can print (four cells of 128 edges, an operation's
+/// name of 64 bytes on each, come to 40,000), few enough to be read at once.
+const MAX_BYTES: usize = 65_536;
 
 /// Characters of a faulty text that are quoted.
 const QUOTED: usize = 24;
