@@ -99,8 +99,17 @@ pub enum FitConfigError {
 const MAX_BATCH_SIZE: usize = 1 << 16;
 
 /// The configurations this binary carries.
-const NAMED: [(&str, &str); 2] = [
+const NAMED: [(&str, &str); 11] = [
+    ("darts", include_str!("../../configs/darts.toml")),
+    ("enas", include_str!("../../configs/enas.toml")),
+    ("nasbench101", include_str!("../../configs/nasbench101.toml")),
     ("nasbench201", include_str!("../../configs/nasbench201.toml")),
+    ("paper/darts", include_str!("../../configs/paper/darts.toml")),
+    ("paper/enas", include_str!("../../configs/paper/enas.toml")),
+    ("paper/gates-darts", include_str!("../../configs/paper/gates-darts.toml")),
+    ("paper/gates-nasbench101", include_str!("../../configs/paper/gates-nasbench101.toml")),
+    ("paper/gates-nasbench201", include_str!("../../configs/paper/gates-nasbench201.toml")),
+    ("paper/nasbench101", include_str!("../../configs/paper/nasbench101.toml")),
     ("paper/nasbench201", include_str!("../../configs/paper/nasbench201.toml")),
 ];
 
@@ -176,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_named() {
-        let text = NAMED[1].1;
+        let (_, text) = NAMED.iter().find(|(name, _)| *name == "paper/nasbench201").expect("a name");
         for (from, to, message) in [
             ("n_steps = 3", "n_steps = 0", "model.n_steps: 0 is not between 1 and 64"),
             ("batch_size = 512", "batch_size = 1", "batch_size: is not between 2 and 65536"),

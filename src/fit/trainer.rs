@@ -21,9 +21,11 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, GraphBatch, Header, Input, InputError, Member, ModelConfig,
-    Network, NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables, constants,
+    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, GraphBatch, Header, Heads, Input, InputError,
+    Member, ModelConfig, Network, NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables,
+    constants,
 };
+use crate::space;
 
 /// Why a predictor cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum FitError {
         /// The model's T.
         n_steps: usize,
     },
+    /// A model that does not fit the space.
+    #[error("model.{0}")]
+    Config(#[from] ConfigError),
     /// An example the model does not take.
     #[error("example {index}")]
     Input {
@@ -129,7 +134,8 @@ impl<'a> Trainer<'a> {
     /// When the dataset cannot be trained on with this configuration.
     pub fn new(config: &'a FitConfig, dataset: &'a Dataset, seed: u64) -> Result<Self, FitError> {
         let (n_targets, n_steps) = (dataset.targets.len(), config.model.n_steps);
-        if n_targets > n_steps {
+        config.model.check_space(&dataset.space)?;
+        if config.model.heads == Heads::PerStep && n_targets > n_steps {
             return Err(FitError::TooManyTargets { n_targets, n_steps });
         }
         if dataset.examples.len() < 2 {
@@ -157,8 +163,8 @@ impl<'a> Trainer<'a> {
         }
         let variables = Variables::new(seed);
         let vb = variables.builder(DType::F32, &Device::Cpu);
-        let steps: Vec<usize> = scored_steps(n_targets, n_steps).collect();
-        let network = Network::new(&config.model, dataset.space.operations.len(), &steps, &vb)?;
+        let steps = scored_steps(n_targets, &config.model);
+        let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
         let adam = Adam::new(config.optimizer);
         Ok(Self { config, dataset, seed, variables, network, adam, n_epochs_done: 0, started_from: None })
     }
@@ -265,6 +271,10 @@ impl<'a> Trainer<'a> {
             members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
             model: cfg.clone(),
             space: self.dataset.space.name.clone(),
+            definition: match space::builtin(&self.dataset.space.name) {
+                Some(_) => None,
+                None => Some((*self.dataset.space).clone()),
+            },
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::new(self.dataset.examples.iter().map(|example| &example.class)),
@@ -288,7 +298,7 @@ impl<'a> Trainer<'a> {
 
     fn trainable(&self) -> BTreeMap<String, candle_core::Var> {
         let mut variables = self.variables.by_name();
-        variables.retain(|name, _| !constants::is_constant(name));
+        variables.retain(|name, _| !constants::is_constant(name, &self.config.model, &self.dataset.space));
         variables
     }
 
@@ -438,12 +448,15 @@ fn heads<'a>(
     targets: &'a [Target],
 ) -> impl Iterator<Item = (usize, Option<u32>)> + use<'a> {
     let budget = |target: &Target| target.budget.map(|Budget(epochs)| epochs);
-    scored_steps(targets.len(), model.n_steps).zip(targets.iter().map(budget))
+    scored_steps(targets.len(), model).into_iter().zip(targets.iter().map(budget))
 }
 
-/// The time steps that predict the targets, in order: the last ones.
-fn scored_steps(n_targets: usize, n_steps: usize) -> impl Iterator<Item = usize> {
-    n_steps + 1 - n_targets..=n_steps
+/// The time steps that predict the targets, in order: the last ones, or the very last for all.
+fn scored_steps(n_targets: usize, model: &ModelConfig) -> Vec<usize> {
+    match model.heads {
+        Heads::PerStep => (model.n_steps + 1 - n_targets..=model.n_steps).collect(),
+        Heads::LastStep => vec![model.n_steps; n_targets],
+    }
 }
 
 fn tensors(variables: &Variables) -> BTreeMap<String, Tensor> {

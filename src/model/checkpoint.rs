@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::config::ConfigError;
-use crate::model::{Calibration, ModelConfig, SeenClasses, tensor_file};
+use crate::model::{Calibration, Heads, ModelConfig, SeenClasses, tensor_file};
+use crate::space::{self, SearchSpace};
 
 /// The version of the header this binary writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -38,6 +39,9 @@ pub struct Header {
     pub model: ModelConfig,
     /// Search space the predictor scores.
     pub space: String,
+    /// Its definition, where it is no built-in one, so that the file alone can be served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<SearchSpace>,
     /// Task it was trained for, where it was trained for one.
     pub task: Option<String>,
     /// The scored time steps, ascending, the final one last.
@@ -235,14 +239,42 @@ impl Header {
         Ok(header)
     }
 
+    /// The space of the predictor.
+    ///
+    /// # Errors
+    /// When it is no built-in one and the header does not define it either, or defines another.
+    pub fn search_space(&self) -> Result<Arc<SearchSpace>, CheckpointError> {
+        let builtin = space::builtin(&self.space);
+        match &self.definition {
+            Some(definition) if definition.name != self.space || builtin.is_some() => {
+                let problem =
+                    format!("defines {:?}, which is not its space {:?}", definition.name, self.space);
+                Err(CheckpointError::Inconsistent(problem))
+            }
+            Some(definition) => Ok(Arc::new(definition.clone())),
+            None => builtin.ok_or_else(|| {
+                CheckpointError::Inconsistent(format!(
+                    "space {:?} is neither built in nor defined",
+                    self.space
+                ))
+            }),
+        }
+    }
+
     fn validate(&self) -> Result<(), CheckpointError> {
         let inconsistent = |problem: String| Err(CheckpointError::Inconsistent(problem));
         if self.members.len() != 1 {
             return inconsistent(format!("has {} members, this binary serves one", self.members.len()));
         }
-        if !self.steps.is_sorted_by(|a, b| a.step < b.step) {
-            return inconsistent("steps do not ascend".into());
+        let are_sound = match self.model.heads {
+            Heads::PerStep => self.steps.is_sorted_by(|a, b| a.step < b.step),
+            Heads::LastStep => self.steps.iter().all(|head| head.step == self.model.n_steps),
+        };
+        if !are_sound {
+            return inconsistent("steps do not ascend, or are not the last where all share it".into());
         }
+        let space = self.search_space()?;
+        self.model.check_space(&space)?;
         if self.steps.first().is_none_or(|head| head.step == 0)
             || self.steps.last().is_none_or(|head| head.step != self.model.n_steps)
         {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::space::{Placement, ReadOut, SearchSpace};
+
 /// Widths, depth and variants of a TA-GATES encoder and its heads. The field names follow
 /// `method.md`; the defaults are the paper's choices for NAS-Bench-201 without saliencies.
 ///
@@ -37,6 +39,51 @@ pub struct ModelConfig {
     pub head_dims: Vec<usize>,
     /// Probability that training drops a hidden value of a head.
     pub head_dropout: f64,
+    /// Where nodes start that are no input.
+    #[serde(default)]
+    pub other_node: OtherNode,
+    /// Where the encoding is read, if not where the space says.
+    #[serde(default)]
+    pub read_out: Option<ReadOut>,
+    /// Which time steps have heads, where there are several targets.
+    #[serde(default)]
+    pub heads: Heads,
+    /// Which graph of an architecture is encoded.
+    #[serde(default)]
+    pub encodes: Encodes,
+}
+
+/// Where nodes start that are no input (`method.md` section 0.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherNode {
+    /// From the bias alone: their embedding stays zero.
+    #[default]
+    Zero,
+    /// From an embedding that begins with zero and is trained.
+    Trained,
+}
+
+/// Which time steps have heads, where there are several targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// Each of the last time steps one of its own, the last target at the last step (`method.md` section 8).
+    #[default]
+    PerStep,
+    /// The last time step one head with an output for each target, as the baselines of section 8.
+    LastStep,
+}
+
+/// Which graph of an architecture is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encodes {
+    /// The one that was written (published code).
+    #[default]
+    Written,
+    /// The one that represents all that compute the same thing, so that they score alike (paper, appendix A.1).
+    Representative,
 }
 
 /// What an update is computed from, besides the embedding (`method.md` section 0.9).
@@ -46,7 +93,8 @@ pub enum UpdateInput {
     /// The messages the operation's edge carried in the last layer of both stacks (published
     /// configuration of NAS-Bench-201).
     Messages,
-    /// The forward information of its target and the backward information of its source (Eq. A4).
+    /// The forward information of its target and the backward information of its source (Eq. A4); of its own
+    /// node where operations sit on nodes.
     Nodes,
 }
 
@@ -113,6 +161,10 @@ impl Default for ModelConfig {
             symmetry_breaking: SymmetryBreaking::None,
             head_dims: vec![200],
             head_dropout: 0.1,
+            other_node: OtherNode::Zero,
+            read_out: None,
+            heads: Heads::PerStep,
+            encodes: Encodes::Written,
         }
     }
 }
@@ -165,6 +217,27 @@ impl ModelConfig {
             ));
         }
         Ok(())
+    }
+}
+
+impl ModelConfig {
+    /// Checks that the model can encode architectures of `space`.
+    ///
+    /// # Errors
+    /// Names the field that does not fit.
+    pub fn check_space(&self, space: &SearchSpace) -> Result<(), ConfigError> {
+        let has_updates = self.n_steps > 1;
+        if has_updates && self.update_input == UpdateInput::Messages && space.placement == Placement::Node {
+            let problem = format!("messages need operations on edges, {} has them on nodes", space.name);
+            return Err(error("update_input", problem));
+        }
+        Ok(())
+    }
+
+    /// Where the encoding of an architecture of `space` is read.
+    #[must_use]
+    pub fn read_out(&self, space: &SearchSpace) -> ReadOut {
+        self.read_out.unwrap_or(space.read_out)
     }
 }
 

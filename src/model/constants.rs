@@ -5,18 +5,29 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::model::{CheckpointError, ModelConfig, UpdateMask};
-use crate::space::{Role, SearchSpace};
+use crate::model::naming::Naming;
+use crate::model::{CheckpointError, ModelConfig, OtherNode, UpdateMask};
+use crate::space::{Placement, Role, SearchSpace};
 
 /// Which operations are updated, `[n_operations, 1]` of 0 and 1.
 const UPDATE_MASK: &str = "arch_embedder._parametrized_op_emb";
-/// Where nodes start that are no input. Zero.
+/// Where nodes start that are no input.
 const OTHER_NODE: &str = "arch_embedder.other_node_emb";
+/// The embedding of what input nodes compute. Zero.
+const INPUT_OPERATION: &str = "arch_embedder.input_op_emb";
 
 /// Whether a tensor keeps its value in training.
 #[must_use]
-pub fn is_constant(name: &str) -> bool {
-    name == OTHER_NODE
+pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
+    let is_embedding_of_no_gate = |(index, role): (usize, Role)| {
+        matches!(role, Role::None | Role::Skip) && name == format!("arch_embedder.op_embedding_{index}")
+    };
+    let roles = space.operations.iter().map(|operation| operation.role).enumerate();
+    match name {
+        OTHER_NODE => cfg.other_node == OtherNode::Zero,
+        INPUT_OPERATION => true,
+        _ => Naming::of(space) == Naming::Cells && roles.into_iter().any(is_embedding_of_no_gate),
+    }
 }
 
 /// The constants that no variable stands for, to be written beside the learnt tensors.
@@ -24,7 +35,7 @@ pub fn is_constant(name: &str) -> bool {
 /// # Errors
 /// When a tensor cannot be made.
 pub fn tensors(cfg: &ModelConfig, space: &SearchSpace) -> Result<BTreeMap<String, Tensor>> {
-    if cfg.n_steps == 1 {
+    if cfg.n_steps == 1 || space.placement == Placement::Node {
         return Ok(BTreeMap::new());
     }
     let mask = Tensor::from_vec(update_mask(cfg, space), ((), 1), &Device::Cpu)?;

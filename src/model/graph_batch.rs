@@ -3,27 +3,27 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::model::{Input, ModelConfig, SymmetryBreaking};
-use crate::space::{Cell, Role};
+use crate::model::graph_rows::{Ends, Rows};
+use crate::model::{Input, ModelConfig};
+use crate::space::ReadOut;
 
-/// Row of the start table that input nodes begin with.
-pub const INPUT_ROW: u32 = 0;
-/// Row of the start table that all other nodes begin with.
-pub const OTHER_ROW: u32 = 1;
-
-/// A batch of graphs. Edges that connect nothing (role `none`) are left out.
+/// A batch of graphs, one for each cell of each architecture. What connects nothing (role `none`), and what the
+/// space prunes, is left out. There is an operation for each gated edge, or, where operations sit on nodes, for
+/// each node.
 #[derive(Debug)]
 pub struct GraphBatch {
     /// The row of the start table each node begins with: `[n_nodes]`.
     pub start_row: Tensor,
     /// The output node of each graph: `[n_graphs]`.
     pub output: Tensor,
-    /// Index of the operation of each gated edge: `[n_gated]`.
+    /// Which nodes the encoding is read from.
+    pub read: ReadNodes,
+    /// The row of the operation table of each operation: `[n_operations]`.
     pub operation: Tensor,
-    /// 1 where the operation has trained weights, else 0: `[n_gated, 1]`.
+    /// 1 where the operation has trained weights, else 0: `[n_operations, 1]`.
     pub is_parametrised: Tensor,
-    /// What breaks the symmetry between operations of a kind: saliencies `[n_gated, n_metrics]` or
-    /// noise `[n_gated, operation_dim]`.
+    /// What breaks the symmetry between operations of a kind: saliencies `[n_operations, n_metrics]` or
+    /// noise `[n_operations, operation_dim]`.
     pub symmetry: Option<Tensor>,
     /// The way information flows.
     pub forward: Direction,
@@ -31,10 +31,26 @@ pub struct GraphBatch {
     pub backward: Direction,
 }
 
+/// Which nodes the encoding of each graph is read from.
+#[derive(Debug)]
+pub enum ReadNodes {
+    /// The output nodes.
+    Output,
+    /// The sum of several, times a share.
+    Mean {
+        /// The nodes that are read: `[n_read]`.
+        node: Tensor,
+        /// The graph of each: `[n_read]`.
+        graph: Tensor,
+        /// For each graph: `[n_graphs, 1]`.
+        share: Tensor,
+    },
+}
+
 /// The edges of a batch in one direction.
 #[derive(Clone, Debug)]
 pub struct Direction {
-    /// Edges with an operation, whose attention gates what they carry.
+    /// Edges whose load is gated: by their own operation, or by that of the node they enter.
     pub gated: Edges,
     /// Edges that carry everything, whatever the attention says: skips, and a loop at each node where
     /// information starts in this direction. All other nodes have no self term.
@@ -48,26 +64,6 @@ pub struct Edges {
     pub source: Tensor,
     /// The node each edge enters: `[n_edges]`.
     pub target: Tensor,
-}
-
-/// The rows of all graphs, as they are collected.
-#[derive(Default)]
-struct Rows {
-    start_row: Vec<u32>,
-    inputs: Vec<u32>,
-    outputs: Vec<u32>,
-    gated: Ends,
-    skips: Ends,
-    operation: Vec<u32>,
-    is_parametrised: Vec<f32>,
-    symmetry: Vec<f64>,
-}
-
-/// Ends of edges, as they are collected.
-#[derive(Clone, Default)]
-struct Ends {
-    source: Vec<u32>,
-    target: Vec<u32>,
 }
 
 /// Whether a batch gets a graph that nobody asked for.
@@ -98,95 +94,52 @@ impl GraphBatch {
     ) -> Result<Self> {
         let mut rows = Rows::default();
         for input in inputs {
-            let shapes = &input.architecture.space().cells;
-            for (cell, shape) in input.architecture.cells().iter().zip(shapes) {
-                rows.push(input, cell, shape.n_inputs, cfg, noise);
-            }
+            rows.push(input, cfg, noise);
         }
-        if padding == Padding::Filler {
-            rows.push_filler(symmetry_dim(cfg));
+        let space = inputs.first().map(|input| input.architecture.space());
+        if let (Padding::Filler, Some(space)) = (padding, space) {
+            rows.push_filler(space, cfg);
         }
-        rows.into_batch(dtype, device)
-    }
-}
-
-impl Rows {
-    fn push(
-        &mut self,
-        input: &Input<'_>,
-        cell: &Cell,
-        n_inputs: usize,
-        cfg: &ModelConfig,
-        noise: &mut Noise<'_>,
-    ) {
-        let first_node = self.push_nodes(cell.n_nodes, n_inputs);
-        let noise_dim = if cfg.symmetry_breaking.n_metrics().is_none() { symmetry_dim(cfg) } else { 0 };
-        let noise = noise(input, cell.edges.len() * noise_dim);
-        for (i, edge) in cell.edges.iter().enumerate() {
-            let operation = edge.operation.expect("checked: the space places operations on edges");
-            let role = input.architecture.space().operations[operation.0].role;
-            let (source, target) = (row(first_node + edge.source), row(first_node + edge.target));
-            match role {
-                Role::None => {}
-                Role::Skip => self.skips.push(source, target),
-                Role::Parametrised | Role::Free => {
-                    self.gated.push(source, target);
-                    self.operation.push(row(operation.0));
-                    self.is_parametrised.push(f32::from(role == Role::Parametrised));
-                    self.symmetry.extend(&noise[i * noise_dim..][..noise_dim]);
-                    if let (Some(_), Some(saliencies)) = (cfg.symmetry_breaking.n_metrics(), input.saliencies)
-                    {
-                        self.symmetry.extend(saliencies.operation(i));
-                    }
-                }
-            }
-        }
+        let read_out = space.map_or(ReadOut::Output, |space| cfg.read_out(space));
+        Self::from_rows(rows, read_out, dtype, device)
     }
 
-    /// Adds nodes, the last one the output, and returns the row of the first.
-    fn push_nodes(&mut self, n_nodes: usize, n_inputs: usize) -> usize {
-        let first_node = self.start_row.len();
-        for node in 0..n_nodes {
-            self.start_row.push(if node < n_inputs { INPUT_ROW } else { OTHER_ROW });
-        }
-        self.inputs.extend((first_node..first_node + n_inputs).map(row));
-        self.outputs.push(row(first_node + n_nodes - 1));
-        first_node
-    }
-
-    /// Adds two nodes with two edges between them.
-    fn push_filler(&mut self, symmetry_dim: usize) {
-        let first_node = row(self.push_nodes(2, 1));
-        for _ in 0..2 {
-            self.gated.push(first_node, first_node + 1);
-            self.operation.push(0);
-            self.is_parametrised.push(0.0);
-        }
-        self.symmetry.extend(vec![0.0; 2 * symmetry_dim]);
-    }
-
-    fn into_batch(self, dtype: DType, device: &Device) -> Result<GraphBatch> {
-        let n_gated = self.operation.len();
+    fn from_rows(rows: Rows, read_out: ReadOut, dtype: DType, device: &Device) -> Result<Self> {
+        let n_operations = rows.operation.len();
         let indices = |values: &[u32]| Tensor::new(values, device);
-        let symmetry = match self.symmetry.len() {
+        let column = |values: Vec<f64>| {
+            let n_values = values.len();
+            Tensor::from_vec(values, (n_values, 1), device)?.to_dtype(dtype)
+        };
+        let symmetry = match rows.symmetry.len() {
             0 => None,
-            n_values => Some(
-                Tensor::from_vec(self.symmetry, (n_gated, n_values / n_gated), device)?.to_dtype(dtype)?,
-            ),
+            n_values => {
+                let shape = (n_operations, n_values / n_operations);
+                Some(Tensor::from_vec(rows.symmetry, shape, device)?.to_dtype(dtype)?)
+            }
         };
         let forward = Direction {
-            gated: self.gated.edges(device)?,
-            open: self.skips.clone().with_loops(&self.inputs).edges(device)?,
+            gated: Edges::new(&rows.gated, device)?,
+            open: Edges::new(&rows.skips.clone().with_loops(&rows.inputs), device)?,
         };
         let backward = Direction {
             gated: forward.gated.reversed(),
-            open: self.skips.reversed().with_loops(&self.outputs).edges(device)?,
+            open: Edges::new(&rows.skips.reversed().with_loops(&rows.outputs), device)?,
         };
-        Ok(GraphBatch {
-            start_row: indices(&self.start_row)?,
-            output: indices(&self.outputs)?,
-            operation: indices(&self.operation)?,
-            is_parametrised: Tensor::from_vec(self.is_parametrised, (n_gated, 1), device)?.to_dtype(dtype)?,
+        let read = match read_out {
+            ReadOut::Output => ReadNodes::Output,
+            ReadOut::MeanOfNodes => ReadNodes::Mean {
+                node: indices(&rows.read_node)?,
+                graph: indices(&rows.read_graph)?,
+                share: column(rows.read_share)?,
+            },
+        };
+        Ok(Self {
+            start_row: indices(&rows.start_row)?,
+            output: indices(&rows.outputs)?,
+            read,
+            operation: indices(&rows.operation)?,
+            is_parametrised: column(rows.is_parametrised)?,
             symmetry,
             forward,
             backward,
@@ -194,43 +147,13 @@ impl Rows {
     }
 }
 
-impl Ends {
-    fn push(&mut self, source: u32, target: u32) {
-        self.source.push(source);
-        self.target.push(target);
-    }
-
-    fn reversed(self) -> Self {
-        Self { source: self.target, target: self.source }
-    }
-
-    fn with_loops(mut self, nodes: &[u32]) -> Self {
-        self.source.extend(nodes);
-        self.target.extend(nodes);
-        self
-    }
-
-    fn edges(&self, device: &Device) -> Result<Edges> {
-        let indices = |values: &Vec<u32>| Tensor::new(values.as_slice(), device);
-        Ok(Edges { source: indices(&self.source)?, target: indices(&self.target)? })
-    }
-}
-
 impl Edges {
+    fn new(ends: &Ends, device: &Device) -> Result<Self> {
+        let indices = |values: &Vec<u32>| Tensor::new(values.as_slice(), device);
+        Ok(Self { source: indices(&ends.source)?, target: indices(&ends.target)? })
+    }
+
     fn reversed(&self) -> Self {
         Self { source: self.target.clone(), target: self.source.clone() }
     }
-}
-
-/// How many numbers break the symmetry of one operation.
-fn symmetry_dim(cfg: &ModelConfig) -> usize {
-    match cfg.symmetry_breaking {
-        SymmetryBreaking::None => 0,
-        SymmetryBreaking::Random { .. } => cfg.operation_dim,
-        SymmetryBreaking::Add { n_metrics, .. } | SymmetryBreaking::Concat { n_metrics } => n_metrics,
-    }
-}
-
-fn row(index: usize) -> u32 {
-    u32::try_from(index).expect("a batch has fewer than 2^32 rows")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::ModelConfig;
-use crate::space::{Architecture, Placement, Saliencies, SearchSpace};
+use crate::space::{Architecture, Saliencies, SearchSpace};
 
 /// One architecture to be scored, with its saliencies where the model needs them.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +60,8 @@ impl Input<'_> {
         }
         let Some(n_metrics) = cfg.symmetry_breaking.n_metrics() else { return Ok(()) };
         let saliencies = self.saliencies.ok_or(InputError::SalienciesMissing { n_metrics })?;
-        let n_operations: usize = match space.placement {
-            Placement::Edge => self.architecture.cells().iter().map(|cell| cell.edges.len()).sum(),
-            Placement::Node => self.architecture.cells().iter().map(|cell| cell.n_nodes).sum(),
-        };
+        let n_operations: usize =
+            self.architecture.cells().iter().map(|cell| cell.n_places(space.placement)).sum();
         if (saliencies.n_operations(), saliencies.n_metrics()) == (n_operations, n_metrics) {
             Ok(())
         } else {

@@ -1,9 +1,10 @@
-//! The layers all encoders are made of (`method.md` sections 0.1, 0.2 and 0.5).
+//! The layers all encoders are made of (`method.md` sections 0.1 to 0.5).
 
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
 use crate::model::graph_batch::Direction;
+use crate::space::Placement;
 
 /// A linear layer with PyTorch's default initial values: weight and bias from
 /// U(-1/sqrt(in), 1/sqrt(in)).
@@ -52,32 +53,44 @@ impl Module for Mlp {
     }
 }
 
-/// One GATES layer with operations on edges: each operation gates what its edge carries.
+/// One GATES layer: operations gate what flows along edges.
 #[derive(Debug)]
-pub struct EdgeFlow {
+pub struct Layer {
     weight: Tensor,
     attention: Linear,
+    /// Added to every node, where operations sit on nodes.
+    bias: Option<Tensor>,
 }
 
-/// What one [`EdgeFlow`] did.
+/// What one [`Layer`] did.
 #[derive(Debug)]
 pub struct Flow {
     /// What arrived at each node, `[n_nodes, out]`.
     pub nodes: Tensor,
-    /// What each gated edge carried, `[n_gated, out]`.
-    pub messages: Tensor,
+    /// What each gated edge carried, `[n_gated, out]`, where operations sit on edges.
+    pub messages: Option<Tensor>,
 }
 
-impl EdgeFlow {
+impl Layer {
     /// A layer from node information of width `n_inputs` to `n_outputs`, its attention reading
     /// operation embeddings of width `operation_dim`.
-    pub fn new(n_inputs: usize, n_outputs: usize, operation_dim: usize, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(
+        placement: Placement,
+        n_inputs: usize,
+        n_outputs: usize,
+        operation_dim: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         // The published code takes the square root of the width going out, not in.
         let bound = 1.0 / (n_outputs as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
         Ok(Self {
             weight: vb.get_with_hints((n_inputs, n_outputs), "weight", init)?,
             attention: linear(operation_dim, n_outputs, &vb.pp("op_attention"))?,
+            bias: match placement {
+                Placement::Edge => None,
+                Placement::Node => Some(vb.get_with_hints(n_outputs, "bias", init)?),
+            },
         })
     }
 
@@ -91,34 +104,63 @@ impl EdgeFlow {
     ///
     /// # Shapes
     /// - `projected`: `[n_nodes, out]`, from [`Self::project`]
-    /// - `operations`: `[n_gated, operation_dim]`
+    /// - `operations`: `[n_gated, operation_dim]`, or `[n_nodes, operation_dim]` where operations sit on nodes
     pub fn flow(&self, projected: &Tensor, operations: &Tensor, edges: &Direction) -> Result<Flow> {
-        let Direction { gated, open } = edges;
         let attention = candle_nn::ops::sigmoid(&operations.apply(&self.attention)?)?;
-        let messages = (attention * projected.index_select(&gated.source, 0)?)?;
-        let nodes = projected
-            .zeros_like()?
-            .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
-            .index_add(&gated.target, &messages, 0)?;
-        Ok(Flow { nodes, messages })
+        match &self.bias {
+            None => along_gated_edges(projected, &attention, edges),
+            Some(bias) => into_gated_nodes(projected, &attention, bias, edges),
+        }
     }
+}
+
+/// `method.md` sections 0.2 and 0.4: each edge carries its source, gated by its operation.
+fn along_gated_edges(projected: &Tensor, attention: &Tensor, edges: &Direction) -> Result<Flow> {
+    let Direction { gated, open } = edges;
+    let messages = (attention * projected.index_select(&gated.source, 0)?)?;
+    let nodes = projected
+        .zeros_like()?
+        .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
+        .index_add(&gated.target, &messages, 0)?;
+    Ok(Flow { nodes, messages: Some(messages) })
+}
+
+/// `method.md` section 0.3: each node gates the sum of itself and its sources by its operation.
+fn into_gated_nodes(
+    projected: &Tensor,
+    attention: &Tensor,
+    bias: &Tensor,
+    edges: &Direction,
+) -> Result<Flow> {
+    let Direction { gated, open } = edges;
+    let sums = projected.index_add(&gated.target, &projected.index_select(&gated.source, 0)?, 0)?;
+    let nodes = (attention * sums)?
+        .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
+        .broadcast_add(bias)?;
+    Ok(Flow { nodes, messages: None })
 }
 
 /// Layers of one direction. Each moves information one hop along all edges at once, with ReLU
 /// between layers and none after the last.
 #[derive(Debug)]
 pub struct Stack {
-    layers: Vec<EdgeFlow>,
+    layers: Vec<Layer>,
 }
 
 impl Stack {
     /// One layer for each of `dims`.
-    pub fn new(n_inputs: usize, dims: &[usize], operation_dim: usize, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(
+        placement: Placement,
+        n_inputs: usize,
+        dims: &[usize],
+        operation_dim: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         let widths = std::iter::once(&n_inputs).chain(dims);
         let layers = widths
             .zip(dims)
             .enumerate()
-            .map(|(i, (&from, &to))| EdgeFlow::new(from, to, operation_dim, &vb.pp(i)))
+            .map(|(i, (&from, &to))| Layer::new(placement, from, to, operation_dim, &vb.pp(i)))
             .collect::<Result<_>>()?;
         Ok(Self { layers })
     }
@@ -127,7 +169,7 @@ impl Stack {
     ///
     /// # Shapes
     /// - `xs`: `[rows, n_inputs]`, before they are spread to `[n_nodes, ..]`
-    /// - `operations`: `[n_gated, operation_dim]`
+    /// - `operations`: as in [`Layer::flow`]
     pub fn flow(
         &self,
         xs: &Tensor,
@@ -153,32 +195,32 @@ pub struct Head {
 }
 
 impl Head {
-    /// A head over embeddings of width `n_inputs`.
-    pub fn new(n_inputs: usize, dims: &[usize], vb: &VarBuilder) -> Result<Self> {
+    /// A head over embeddings of width `n_inputs` with `n_outputs` scores.
+    pub fn new(n_inputs: usize, dims: &[usize], n_outputs: usize, vb: &VarBuilder) -> Result<Self> {
         let widths = std::iter::once(&n_inputs).chain(dims);
         let hidden = widths
             .zip(dims)
             .enumerate()
             .map(|(i, (&from, &to))| linear(from, to, &vb.pp(i).pp(0)))
             .collect::<Result<_>>()?;
-        let output = linear(dims.last().copied().unwrap_or(n_inputs), 1, &vb.pp(dims.len()))?;
+        let output = linear(dims.last().copied().unwrap_or(n_inputs), n_outputs, &vb.pp(dims.len()))?;
         let output_bias = output.bias().expect("made with a bias").clone();
         Ok(Self { hidden, output_weight: output.weight().clone(), output_bias })
     }
 
-    /// Raw scores, with `dropout` applied to each hidden layer.
+    /// Raw scores of one output, with `dropout` applied to each hidden layer.
     ///
     /// # Shapes
     /// - `embeddings`: `[rows, n_inputs]`
     /// - returns `[rows]`
-    pub fn forward(&self, embeddings: &Tensor, dropout: &mut dyn Dropout) -> Result<Tensor> {
+    pub fn forward(&self, embeddings: &Tensor, output: usize, dropout: &mut dyn Dropout) -> Result<Tensor> {
         let hidden = self
             .hidden
             .iter()
             .try_fold(embeddings.clone(), |xs, layer| dropout.drop(xs.apply(layer)?.relu()?))?;
         // Not a product of matrices: gemm sums a single column in another order for few rows.
-        let scores = hidden.broadcast_mul(&self.output_weight.i(0)?)?.sum(1)?;
-        scores.broadcast_add(&self.output_bias)
+        let scores = hidden.broadcast_mul(&self.output_weight.i(output)?)?.sum(1)?;
+        scores.broadcast_add(&self.output_bias.i(output..=output)?)
     }
 }
 

@@ -9,9 +9,11 @@ mod checkpoint;
 mod config;
 pub mod constants;
 mod graph_batch;
+mod graph_rows;
 mod initial;
 mod input;
 mod layers;
+mod naming;
 mod network;
 mod seen;
 mod ta_gates;
@@ -24,8 +26,10 @@ pub use checkpoint::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind,
     StepHead,
 };
-pub use config::{ConfigError, ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
-pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding};
+pub use config::{
+    ConfigError, Encodes, Heads, ModelConfig, OtherNode, SymmetryBreaking, UpdateInput, UpdateMask,
+};
+pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding, ReadNodes};
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};

@@ -1,23 +1,25 @@
-//! The TA-GATES encoder (paper section 3, `method.md` sections 0 and 1): an architecture is encoded
+//! The TA-GATES encoder (paper section 3, `method.md` sections 0 to 4): an architecture is encoded
 //! the way it would be trained, by forward and backward passes over T time steps that update the
 //! embedding of every operation. With T = 1 it is GATES.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, Linear, Module, VarBuilder};
+use candle_nn::{Linear, Module, VarBuilder};
 
-use crate::model::graph_batch::GraphBatch;
+use crate::model::graph_batch::{GraphBatch, ReadNodes};
 use crate::model::layers::{Flow, Mlp, Stack, linear};
-use crate::model::{ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask};
+use crate::model::naming::Table;
+use crate::model::{ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask, naming};
+use crate::space::{Placement, SearchSpace};
 
 /// The published hidden widths of the MLP that embeds saliencies.
 const SALIENCY_DIMS: [usize; 2] = [64, 128];
 
-/// Encodes graphs with operations on edges and one cell.
+/// Encodes architectures of any space: their cells share all weights but the embeddings of nodes.
 #[derive(Debug)]
 pub struct TaGates {
-    input_node: Tensor,
-    other_node: Tensor,
-    operations: Tensor,
+    n_cells: usize,
+    nodes: Table,
+    operations: Table,
     start: Linear,
     forward: Stack,
     symmetry: Symmetry,
@@ -37,6 +39,8 @@ enum Symmetry {
 #[derive(Debug)]
 struct Update {
     n_updates: usize,
+    n_cells: usize,
+    placement: Placement,
     conversion: Mlp,
     backward: Stack,
     mlp: Mlp,
@@ -46,58 +50,53 @@ struct Update {
 }
 
 impl TaGates {
-    /// An encoder for spaces of `n_operations` operations, its tensors named as published.
+    /// An encoder for `space`, its tensors named as published.
     ///
     /// # Errors
     /// When `vb` lacks a tensor or has it in another shape.
-    pub fn new(cfg: &ModelConfig, n_operations: usize, vb: &VarBuilder) -> Result<Self> {
-        let standard_normal = Init::Randn { mean: 0.0, stdev: 1.0 };
+    pub fn new(cfg: &ModelConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Self> {
         let n_appended = match cfg.symmetry_breaking {
             SymmetryBreaking::Concat { n_metrics } => n_metrics,
             _ => 0,
         };
         let seen_dim = cfg.operation_dim + n_appended;
+        let forward_dims = &cfg.forward_dims;
         Ok(Self {
-            input_node: vb.get_with_hints((1, cfg.node_dim), "input_node_emb.weight", standard_normal)?,
-            // Frozen at zero: other nodes start from the bias of `start`.
-            other_node: vb.get_with_hints((1, cfg.node_dim), "other_node_emb", Init::Const(0.0))?.detach(),
-            operations: vb.get_with_hints(
-                (n_operations, cfg.operation_dim),
-                "op_emb.weight",
-                standard_normal,
-            )?,
+            n_cells: space.cells.len(),
+            nodes: naming::start_table(cfg, space, vb)?,
+            operations: naming::operation_table(cfg, space, vb)?,
             start: linear(cfg.node_dim, cfg.hidden_dim, &vb.pp("x_hidden"))?,
-            forward: Stack::new(cfg.hidden_dim, &cfg.forward_dims, seen_dim, &vb.pp("gcns"))?,
+            forward: Stack::new(space.placement, cfg.hidden_dim, forward_dims, seen_dim, &vb.pp("gcns"))?,
             symmetry: Symmetry::new(cfg, vb)?,
             update: match cfg.n_steps {
                 1 => None,
-                n_steps => Some(Update::new(cfg, n_steps - 1, seen_dim, vb)?),
+                n_steps => Some(Update::new(cfg, space, n_steps - 1, seen_dim, vb)?),
             },
         })
     }
 
-    /// The embedding of each graph after each time step: T tensors `[n_graphs, last of forward_dims]`.
+    /// The embedding of each architecture after each time step, those of its cells one after the other: T tensors
+    /// `[n_architectures, n_cells * last of forward_dims]`.
     ///
     /// # Errors
     /// When a tensor operation fails.
     pub fn forward(&self, batch: &GraphBatch) -> Result<Vec<Tensor>> {
-        // Computed once and used again by every time step: [2, hidden_dim].
-        let start = Tensor::cat(&[&self.input_node, &self.other_node], 0)?.apply(&self.start)?;
+        // Computed once and used again by every time step: [n_starts, hidden_dim].
+        let start = self.nodes.rows()?.apply(&self.start)?;
         let pass = |operations: &Tensor| {
             let spread = |rows: &Tensor| rows.index_select(&batch.start_row, 0);
             let flow = self.forward.flow(&start, spread, &self.seen(operations, batch)?, &batch.forward)?;
-            let embedding = flow.nodes.index_select(&batch.output, 0)?; // [n_graphs, ..]
+            let embedding = self.read(&flow.nodes, batch)?;
             Ok::<_, candle_core::Error>((flow, embedding))
         };
 
         let mut operations =
-            self.symmetry.broken(self.operations.index_select(&batch.operation, 0)?, batch)?;
+            self.symmetry.broken(self.operations.rows()?.index_select(&batch.operation, 0)?, batch)?;
         let (mut flow, embedding) = pass(&operations)?;
         let mut embeddings = vec![embedding];
         if let Some(update) = &self.update {
             for _ in 0..update.n_updates {
-                let output = embeddings.last().expect("one per pass");
-                let backward = update.backward_pass(output, &flow, &self.seen(&operations, batch)?, batch)?;
+                let backward = update.backward_pass(&flow, &self.seen(&operations, batch)?, batch)?;
                 operations = update.updated(&operations, &flow, &backward, batch)?;
                 let (next, embedding) = pass(&operations)?;
                 flow = next;
@@ -105,6 +104,20 @@ impl TaGates {
             }
         }
         Ok(embeddings)
+    }
+
+    /// What is read of the nodes of each cell, the cells of an architecture side by side.
+    fn read(&self, nodes: &Tensor, batch: &GraphBatch) -> Result<Tensor> {
+        let read = match &batch.read {
+            ReadNodes::Output => nodes.index_select(&batch.output, 0)?, // [n_graphs, ..]
+            ReadNodes::Mean { node, graph, share } => {
+                let (n_graphs, (_, dim)) = (batch.output.dim(0)?, nodes.dims2()?);
+                Tensor::zeros((n_graphs, dim), nodes.dtype(), nodes.device())?
+                    .index_add(graph, &nodes.index_select(node, 0)?, 0)?
+                    .broadcast_mul(share)?
+            }
+        };
+        side_by_side(&read, self.n_cells)
     }
 
     /// What the attention of a layer sees of each operation: `[n_gated, operation_dim (+ n_metrics)]`.
@@ -143,16 +156,27 @@ impl Symmetry {
 }
 
 impl Update {
-    fn new(cfg: &ModelConfig, n_updates: usize, seen_dim: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(
+        cfg: &ModelConfig,
+        space: &SearchSpace,
+        n_updates: usize,
+        seen_dim: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         let last = |dims: &[usize]| dims.last().copied().expect("validated: a stack has a layer");
         let (forward_dim, backward_dim) = (last(&cfg.forward_dims), last(&cfg.backward_dims));
         let n_inputs = cfg.operation_dim + forward_dim + backward_dim;
         let update_dims = [cfg.update_dims.as_slice(), &[cfg.operation_dim]].concat();
         let start_dim = last(&cfg.conversion_dims);
+        let n_cells = space.cells.len();
+        let conversion_dims: Vec<usize> = cfg.conversion_dims.iter().map(|dim| dim * n_cells).collect();
+        let backward_dims = &cfg.backward_dims;
         Ok(Self {
             n_updates,
-            conversion: Mlp::new(forward_dim, &cfg.conversion_dims, &vb.pp("fb_conversion"))?,
-            backward: Stack::new(start_dim, &cfg.backward_dims, seen_dim, &vb.pp("b_gcns"))?,
+            n_cells,
+            placement: space.placement,
+            conversion: Mlp::new(forward_dim * n_cells, &conversion_dims, &vb.pp("fb_conversion"))?,
+            backward: Stack::new(space.placement, start_dim, backward_dims, seen_dim, &vb.pp("b_gcns"))?,
             mlp: Mlp::new(n_inputs, &update_dims, &vb.pp("updateop_embedder"))?,
             scale: cfg.update_scale,
             input: cfg.update_input,
@@ -161,23 +185,18 @@ impl Update {
     }
 
     /// Sends the converted output information back through the transposed graph, all other nodes
-    /// starting from zero.
-    ///
-    /// # Shapes
-    /// - `output`: `[n_graphs, last of forward_dims]`
-    fn backward_pass(
-        &self,
-        output: &Tensor,
-        forward: &Flow,
-        seen: &Tensor,
-        batch: &GraphBatch,
-    ) -> Result<Flow> {
+    /// starting from zero. The output nodes of an architecture's cells are converted together.
+    fn backward_pass(&self, forward: &Flow, seen: &Tensor, batch: &GraphBatch) -> Result<Flow> {
         let (n_nodes, _) = forward.nodes.dims2()?;
         let spread = |rows: &Tensor| {
             let (_, width) = rows.dims2()?;
             Tensor::zeros((n_nodes, width), rows.dtype(), rows.device())?.index_add(&batch.output, rows, 0)
         };
-        self.backward.flow(&output.apply(&self.conversion)?, spread, seen, &batch.backward)
+        let output = forward.nodes.index_select(&batch.output, 0)?; // [n_graphs, ..]
+        let converted = side_by_side(&output, self.n_cells)?.apply(&self.conversion)?;
+        let (n_architectures, dim) = converted.dims2()?;
+        let start = converted.reshape((n_architectures * self.n_cells, dim / self.n_cells))?;
+        self.backward.flow(&start, spread, seen, &batch.backward)
     }
 
     /// The embeddings after one step of the optimiser that the encoder imitates.
@@ -191,9 +210,13 @@ impl Update {
         backward: &Flow,
         batch: &GraphBatch,
     ) -> Result<Tensor> {
-        let (forward, backward) = match self.input {
-            UpdateInput::Messages => (forward.messages.clone(), backward.messages.clone()),
-            UpdateInput::Nodes => (
+        let (forward, backward) = match (self.input, &forward.messages, &backward.messages) {
+            (UpdateInput::Messages, Some(forward), Some(backward)) => (forward.clone(), backward.clone()),
+            (UpdateInput::Messages, _, _) => candle_core::bail!("operations on nodes carry no messages"),
+            (UpdateInput::Nodes, _, _) if self.placement == Placement::Node => {
+                (forward.nodes.clone(), backward.nodes.clone())
+            }
+            (UpdateInput::Nodes, _, _) => (
                 forward.nodes.index_select(&batch.forward.gated.target, 0)?,
                 backward.nodes.index_select(&batch.forward.gated.source, 0)?,
             ),
@@ -206,4 +229,10 @@ impl Update {
                 UpdateMask::All => update,
             }
     }
+}
+
+/// The rows of the cells of each architecture joined: `[n_graphs, dim]` to `[n_graphs / n_cells, n_cells * dim]`.
+fn side_by_side(rows: &Tensor, n_cells: usize) -> Result<Tensor> {
+    let (n_graphs, dim) = rows.dims2()?;
+    rows.reshape((n_graphs / n_cells, n_cells * dim))
 }

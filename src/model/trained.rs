@@ -15,7 +15,7 @@ use crate::model::graph_batch::{GraphBatch, Padding};
 use crate::model::layers::NoDropout;
 use crate::model::network::Network;
 use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, constants};
-use crate::space::{self, SearchSpace};
+use crate::space::SearchSpace;
 
 /// A predictor that can be asked. It shares no storage with the checkpoint or a trainer.
 #[derive(Debug)]
@@ -50,8 +50,7 @@ impl Model {
     /// When its space is unknown or its tensors are not exactly those its header describes.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
         let header = checkpoint.header().clone();
-        let space = space::builtin(&header.space)
-            .ok_or_else(|| CheckpointError::Inconsistent(format!("space {:?} is not known", header.space)))?;
+        let space = header.search_space()?;
         let tensors = checkpoint.tensors(device)?;
         let taken = Arc::<Mutex<HashSet<String>>>::default();
         let names: HashSet<String> = tensors.keys().cloned().collect();
@@ -65,7 +64,7 @@ impl Model {
             prefix => vb.pp(prefix),
         };
         constants::check(&header.model, &space, &vb)?;
-        let network = Network::new(&header.model, space.operations.len(), &steps, &vb).map_err(mismatch)?;
+        let network = Network::new(&header.model, &space, &steps, &vb).map_err(mismatch)?;
         let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = names.difference(&taken).min() {
             return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));
@@ -194,16 +193,18 @@ impl Model {
         use crate::model::{ModelConfig, SeenClasses, StepHead, Variables};
 
         static SAMPLE: LazyLock<Arc<Model>> = LazyLock::new(|| {
-            let (space, model) = (space::nasbench201(), ModelConfig { n_steps: 1, ..ModelConfig::default() });
+            let (space, model) =
+                (crate::space::nasbench201(), ModelConfig { n_steps: 1, ..ModelConfig::default() });
             let variables = Variables::new(0);
             let vb = variables.builder(DType::F32, &Device::Cpu);
-            let network = Network::new(&model, space.operations.len(), &[1], &vb).expect("a network");
+            let network = Network::new(&model, &space, &[1], &vb).expect("a network");
             let header = Header {
                 format_version: crate::model::FORMAT_VERSION,
                 predictor_kind: crate::model::PredictorKind::TaGates,
                 members: Vec::new(),
                 model,
                 space: space.name.clone(),
+                definition: None,
                 task: None,
                 steps: vec![StepHead { step: 1, budget: None, calibration: None }],
                 trained_on: SeenClasses::default(),

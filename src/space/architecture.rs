@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::space::{CellShape, SearchSpace};
+use crate::space::{CellShape, Placement, SearchSpace};
 
 /// Position of an operation in [`SearchSpace::operations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,16 @@ impl Cell {
     pub fn operations(&self) -> impl Iterator<Item = OperationIndex> {
         let on_edges = self.edges.iter().filter_map(|edge| edge.operation);
         self.node_operations.iter().copied().chain(on_edges)
+    }
+
+    /// Places where an operation may sit, each a row of [`Saliencies`](crate::space::Saliencies): the edges as
+    /// written, or all nodes, inputs and output included.
+    #[must_use]
+    pub fn n_places(&self, placement: Placement) -> usize {
+        match placement {
+            Placement::Edge => self.edges.len(),
+            Placement::Node => self.n_nodes,
+        }
     }
 
     /// The operation on a node, if it has one.

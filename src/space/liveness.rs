@@ -1,6 +1,6 @@
 //! Which parts of a cell have a path from an input to the output.
 
-use crate::space::{Cell, CellShape, OperationIndex, Role, SearchSpace};
+use crate::space::{Cell, CellShape, Edge, OperationIndex, Role, SearchSpace};
 
 /// What of a cell can make a difference to its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,5 +46,25 @@ impl SearchSpace {
         let edges =
             cell.edges.iter().map(|edge| carries(edge.operation) && is_live(edge.source, edge.target));
         Liveness { edges: edges.collect(), nodes }
+    }
+
+    /// The cell without what has no path from an input to the output; inputs and output stay.
+    pub(in crate::space) fn without_dead_nodes(&self, shape: &CellShape, cell: &Cell) -> Cell {
+        let liveness = self.liveness(shape, cell);
+        let stays = |node: usize| node < shape.n_inputs || node + 1 == cell.n_nodes || liveness.nodes[node];
+        let kept: Vec<usize> = (0..cell.n_nodes).filter(|node| stays(*node)).collect();
+        let number =
+            |node: usize| kept.iter().position(|kept| *kept == node).expect("live edges join live nodes");
+        let edges =
+            cell.edges.iter().zip(&liveness.edges).filter(|(_, is_live)| **is_live).map(|(edge, _)| Edge {
+                source: number(edge.source),
+                target: number(edge.target),
+                operation: edge.operation,
+            });
+        Cell {
+            edges: edges.collect(),
+            node_operations: kept.iter().filter_map(|node| cell.node_operation(shape, *node)).collect(),
+            n_nodes: kept.len(),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Search spaces and the architectures in them: graphs, operations, notations, parameters and
-//! FLOPs, validation, canonical ids, sampling.
+//! FLOPs, validation, canonical ids, sampling, drawings.
 //!
 //! This room knows nothing of tensors, tasks, storage or the wire. A space is data (a
 //! [`SearchSpace`] read from TOML); what data cannot say is code that the data names: how
@@ -9,6 +9,7 @@
 mod architecture;
 mod canonical;
 mod definition;
+mod drawing;
 mod graph;
 mod liveness;
 mod notation;
@@ -19,7 +20,7 @@ mod skeleton;
 mod wiring;
 
 pub use architecture::{Architecture, Cell, Edge, OperationIndex};
-pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Vertex};
+pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Representative, Vertex};
 pub use definition::{
     CellShape, DeadNodes, Definition, DefinitionError, Join, Operation, OutputEdges, Placement, ReadOut,
     Role, SearchSpace, Wiring,

@@ -1,7 +1,7 @@
 //! Zero-cost saliencies of one architecture, the Z of the paper: given from outside.
 
-/// Per-operation zero-cost metrics (`method.md` section 5), in written operation order: per cell,
-/// one row for each edge where operations sit on edges, else one for each node.
+/// Per-operation zero-cost metrics (`method.md` section 5), in written order: per cell, one row for each edge where
+/// operations sit on edges, else one for each node, inputs and output included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saliencies {
     n_metrics: usize,

@@ -2,10 +2,13 @@
 
 use candle_core::DType;
 use serde::Deserialize;
+use serde_json::Value;
 use tagates::model::{Input, ModelConfig};
 use tagates::space::{Architecture, Saliencies};
 
-use crate::vectors::{self, EncoderConfig, NetworkConfig, assert_close, evaluate, network, parse, read};
+use crate::vectors::{
+    self, EncoderConfig, NetworkConfig, assert_close, evaluate, network, parse, read, space_of,
+};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -18,8 +21,8 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct GoldenArchitecture {
-    text: String,
-    z: Option<Vec<Vec<Vec<f64>>>>,
+    text: Value,
+    z: Option<Value>,
     final_embedding_f64: Vec<f64>,
     step_scores_f64: Vec<f64>,
     step_embeddings_f64: Option<Vec<Vec<f64>>>,
@@ -27,14 +30,15 @@ struct GoldenArchitecture {
 
 fn check(file: &str, dtype: DType) {
     let golden: Golden = read(&format!("{file}_T3.json"));
-    let cfg = golden.arch_network_cfg.arch_embedder_cfg.model(&golden.arch_network_cfg.mlp_hiddens);
+    let space = space_of(file);
+    let cfg = golden.arch_network_cfg.arch_embedder_cfg.model(&space, &golden.arch_network_cfg.mlp_hiddens);
     assert_eq!(cfg.n_steps, golden.n_steps);
-    let network = network(&cfg, vectors::weights(&golden.weights), dtype);
+    let network = network(&cfg, &space, vectors::weights(&golden.weights), dtype);
     let architectures: Vec<(Architecture, Option<Saliencies>)> = golden
         .archs
         .iter()
         .map(|golden| {
-            let architecture = parse(&golden.text);
+            let architecture = parse(&space, &golden.text);
             let saliencies = golden.z.as_ref().map(|z| vectors::saliencies(z, &architecture));
             (architecture, saliencies)
         })
@@ -82,6 +86,14 @@ golden!(
     nb201_l5_concat,
     nb201_l5_papermode_add,
     nb201_l5_papermode_ofb_add,
+    nb101_none,
+    nb101_add,
+    nb101_concat,
+    nb301_none,
+    nb301_add,
+    nb301_concat,
+    enas_none,
+    enas_concat,
 );
 
 #[derive(Deserialize)]
@@ -94,24 +106,36 @@ struct GoldenGates {
 
 #[derive(Deserialize)]
 struct GoldenGatesArchitecture {
-    text: String,
+    text: Value,
     embedding: Vec<f64>,
     score_raw: f64,
 }
 
-#[test]
-fn base_nb201_gates() {
-    let golden: GoldenGates = read("base_nb201_gates.json");
-    let cfg: ModelConfig = golden.cfg.model(&golden.mlp_hiddens);
+fn check_gates(file: &str) {
+    let golden: GoldenGates = read(&format!("{file}.json"));
+    let space = space_of(file);
+    let cfg: ModelConfig = golden.cfg.model(&space, &golden.mlp_hiddens);
     assert_eq!(cfg.n_steps, 1);
-    let architectures: Vec<Architecture> = golden.archs.iter().map(|golden| parse(&golden.text)).collect();
+    let architectures: Vec<Architecture> =
+        golden.archs.iter().map(|golden| parse(&space, &golden.text)).collect();
     let inputs: Vec<Input<'_>> = architectures.iter().map(Input::from).collect();
     for dtype in [DType::F64, DType::F32] {
-        let network = network(&cfg, vectors::weights(&golden.weights), dtype);
+        let network = network(&cfg, &space, vectors::weights(&golden.weights), dtype);
         let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
         for (i, expected) in golden.archs.iter().enumerate() {
-            assert_close(&expected.text, &embeddings[0][i], &expected.embedding, dtype);
-            assert_close(&expected.text, &scores[0][i..=i], &[expected.score_raw], dtype);
+            let what = expected.text.to_string();
+            assert_close(&what, &embeddings[0][i], &expected.embedding, dtype);
+            assert_close(&what, &scores[0][i..=i], &[expected.score_raw], dtype);
         }
     }
+}
+
+#[test]
+fn base_nb101_gates() {
+    check_gates("base_nb101_gates");
+}
+
+#[test]
+fn base_nb201_gates() {
+    check_gates("base_nb201_gates");
 }

@@ -6,13 +6,14 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
+use serde_json::Value;
 use tagates::fit::{
     Adam, Optimizer, Pair, Pairs, Schedule, mean_squared_error, pair_indices, pairs, pairwise_hinge,
 };
 use tagates::model::{GraphBatch, Input, ModelConfig, Network, NoDropout, Padding, constants};
-use tagates::space::{self, Architecture, Saliencies};
+use tagates::space::{Architecture, Saliencies};
 
-use crate::vectors::{self, NetworkConfig, assert_close, parse, read};
+use crate::vectors::{self, NetworkConfig, assert_close, parse, read, space_of};
 
 /// Losses and optimiser steps are compared in f64: a bias whose true gradient is zero makes Adam amplify
 /// rounding.
@@ -29,8 +30,8 @@ struct Golden {
     pairs_arch2_i: Vec<u32>,
     pairs_arch1_j: Vec<u32>,
     better_i_over_j: Vec<bool>,
-    texts: Vec<String>,
-    z: Option<Vec<Vec<Vec<Vec<f64>>>>>,
+    texts: Vec<Value>,
+    z: Option<Vec<Value>>,
     history: Vec<HingeStep>,
     param_grad_norms_step0: BTreeMap<String, Option<f64>>,
     param_norms_after_step1: BTreeMap<String, f64>,
@@ -71,9 +72,9 @@ struct Training {
 }
 
 impl Training {
-    fn new(golden: &Golden, n_steps: usize, scored: &[usize]) -> Self {
-        let encoder = &golden.arch_network_cfg;
-        let cfg = ModelConfig { n_steps, ..encoder.arch_embedder_cfg.model(&encoder.mlp_hiddens) };
+    fn new(file: &str, golden: &Golden, n_steps: usize, scored: &[usize]) -> Self {
+        let (space, encoder) = (space_of(file), &golden.arch_network_cfg);
+        let cfg = ModelConfig { n_steps, ..encoder.arch_embedder_cfg.model(&space, &encoder.mlp_hiddens) };
         let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
             .into_iter()
             .map(|(name, value)| {
@@ -82,8 +83,7 @@ impl Training {
             .collect();
         let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let vb = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
-        let n_operations = space::nasbench201().operations.len();
-        let network = Network::new(&cfg, n_operations, scored, &vb).expect("golden weights fit");
+        let network = Network::new(&cfg, &space, scored, &vb).expect("golden weights fit");
         let optimizer = Optimizer {
             learning_rate: 1e-3,
             weight_decay: 0.0,
@@ -92,12 +92,13 @@ impl Training {
             schedule: Schedule::Constant,
         };
         let architectures = (0..golden.texts.len()).map(|i| {
-            let architecture = parse(&golden.texts[i]);
+            let architecture = parse(&space, &golden.texts[i]);
             let saliencies = golden.z.as_ref().map(|z| vectors::saliencies(&z[i], &architecture));
             (architecture, saliencies)
         });
         let architectures = architectures.collect();
-        let variables = variables.into_iter().filter(|(name, _)| !constants::is_constant(name)).collect();
+        let is_variable = |name: &str| !constants::is_constant(name, &cfg, &space);
+        let variables = variables.into_iter().filter(|(name, _)| is_variable(name)).collect();
         Self { cfg, variables, network, adam: Adam::new(optimizer), architectures }
     }
 
@@ -146,7 +147,7 @@ fn scalar(tensor: &Tensor) -> f64 {
 
 fn check_hinge(file: &str) {
     let golden: Golden = read(&format!("{file}.json"));
-    let mut training = Training::new(&golden, golden.n_steps, &[golden.n_steps]);
+    let mut training = Training::new(file, &golden, golden.n_steps, &[golden.n_steps]);
     let labels: Vec<Option<f64>> = golden.accs.iter().copied().map(Some).collect();
     let ours = pairs(&labels, Pairs::All, &mut rng());
     let mut expected: Vec<Pair> = golden
@@ -209,7 +210,7 @@ fn check_parameters(what: &str, variables: &BTreeMap<String, Var>, expected: &BT
 fn check_anytime(file: &str) {
     let golden: Golden = read(&format!("{file}.json"));
     let anytime = golden.mse_anytime.as_ref().expect("the file has an anytime loss");
-    let mut training = Training::new(&golden, anytime.n_steps, &[1, 2]);
+    let mut training = Training::new(file, &golden, anytime.n_steps, &[1, 2]);
     let labels = |accuracies: &[f64]| accuracies.iter().copied().map(Some).collect::<Vec<_>>();
     let (half, full) = (labels(&anytime.half_accs), labels(&anytime.final_accs));
     for (step, expected) in anytime.history.iter().enumerate() {
@@ -237,27 +238,32 @@ fn rng() -> rand_chacha::ChaCha8Rng {
     rand::SeedableRng::seed_from_u64(0)
 }
 
-#[test]
-fn hinge_without_saliencies() {
-    check_hinge("loss_nb201_l5_none");
+macro_rules! golden {
+    ($($check:ident: $($name:ident = $file:literal),* ;)*) => {
+        $($(
+            #[test]
+            fn $name() {
+                $check($file);
+            }
+        )*)*
+    };
 }
 
-#[test]
-fn hinge_with_added_saliencies() {
-    check_hinge("loss_nb201_l5_add");
-}
-
-#[test]
-fn hinge_with_appended_saliencies() {
-    check_hinge("loss_nb201_l3_concat");
-}
-
-#[test]
-fn anytime_without_saliencies() {
-    check_anytime("loss_nb201_l5_none");
-}
-
-#[test]
-fn anytime_with_appended_saliencies() {
-    check_anytime("loss_nb201_l3_concat");
+golden! {
+    check_hinge:
+        hinge_nasbench101 = "loss_nb101_none",
+        hinge_nasbench101_with_added_saliencies = "loss_nb101_add",
+        hinge_nasbench201 = "loss_nb201_l5_none",
+        hinge_nasbench201_with_added_saliencies = "loss_nb201_l5_add",
+        hinge_nasbench201_with_appended_saliencies = "loss_nb201_l3_concat",
+        hinge_darts = "loss_nb301_none",
+        hinge_darts_with_added_saliencies = "loss_nb301_add",
+        hinge_enas = "loss_enas_none";
+    check_anytime:
+        anytime_nasbench101 = "loss_nb101_none",
+        anytime_nasbench101_with_added_saliencies = "loss_nb101_add",
+        anytime_nasbench201 = "loss_nb201_l5_none",
+        anytime_nasbench201_with_appended_saliencies = "loss_nb201_l3_concat",
+        anytime_darts = "loss_nb301_none",
+        anytime_darts_with_added_saliencies = "loss_nb301_add";
 }

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
+use serde_json::Value;
 use tagates::model::{
-    GraphBatch, Input, ModelConfig, Network, NoDropout, Padding, SymmetryBreaking, UpdateInput, UpdateMask,
+    GraphBatch, Input, ModelConfig, Network, NoDropout, OtherNode, Padding, SymmetryBreaking, UpdateInput,
+    UpdateMask,
 };
-use tagates::space::{self, Architecture, Saliencies};
+use tagates::space::{self, Architecture, Saliencies, SearchSpace};
 
 /// A published configuration.
 #[derive(Debug, Deserialize)]
@@ -18,11 +21,14 @@ pub struct NetworkConfig {
     pub mlp_hiddens: Vec<usize>,
 }
 
-/// The part of a published configuration that shapes the encoder.
+/// The part of a published configuration that shapes the encoder. Spaces of two cells have other names for some.
 #[derive(Debug, Deserialize)]
 pub struct EncoderConfig {
+    #[serde(alias = "op_dim")]
     op_embedding_dim: usize,
+    #[serde(alias = "node_dim")]
     node_embedding_dim: usize,
+    #[serde(alias = "hidden_dim")]
     hid_dim: usize,
     gcn_out_dims: Vec<usize>,
     #[serde(default = "one")]
@@ -33,15 +39,19 @@ pub struct EncoderConfig {
     fb_conversion_dims: Vec<usize>,
     #[serde(default)]
     updateopemb_dims: Vec<usize>,
-    #[serde(default)]
+    #[serde(default = "published_scale")]
     updateopemb_scale: f64,
     #[serde(default)]
     updateopemb_method: String,
+    mask_nonparametrized_ops: Option<bool>,
+    other_node_zero: Option<bool>,
     symmetry_breaking_method: Option<String>,
     #[serde(default)]
     concat_param_zs_as_opemb_dimension: usize,
-    #[serde(default = "one_coefficient")]
-    param_zs_add_coeff: f64,
+    /// Of NAS-Bench-201.
+    param_zs_add_coeff: Option<f64>,
+    /// Of the other spaces.
+    concat_param_zs_as_opemb_scale: Option<f64>,
     /// Says where the update mask was switched off.
     #[serde(rename = "_note")]
     note: Option<String>,
@@ -55,14 +65,21 @@ fn one_wide() -> Vec<usize> {
     vec![1]
 }
 
-fn one_coefficient() -> f64 {
-    1.0
+fn published_scale() -> f64 {
+    0.1
 }
 
 impl EncoderConfig {
-    /// The same model in our words.
-    pub fn model(&self, head_dims: &[usize]) -> ModelConfig {
+    /// The same model of `space` in our words.
+    pub fn model(&self, space: &SearchSpace, head_dims: &[usize]) -> ModelConfig {
         let n_metrics = self.concat_param_zs_as_opemb_dimension;
+        let beta = self.param_zs_add_coeff.or(self.concat_param_zs_as_opemb_scale).unwrap_or(1.0);
+        // Both spaces of one cell have their own constant.
+        let trains_other_node = match space.name.as_str() {
+            "nasbench101" => true,
+            "nasbench201" => false,
+            _ => self.other_node_zero == Some(false),
+        };
         ModelConfig {
             n_steps: self.num_time_steps,
             operation_dim: self.op_embedding_dim,
@@ -81,16 +98,19 @@ impl EncoderConfig {
             update_mask: match &self.note {
                 Some(note) if note.starts_with("update mask all ones") => UpdateMask::All,
                 Some(note) => panic!("golden file with note {note}"),
+                None if self.mask_nonparametrized_ops == Some(false) => UpdateMask::All,
                 None => UpdateMask::Parametrised,
             },
             symmetry_breaking: match self.symmetry_breaking_method.as_deref() {
                 None => SymmetryBreaking::None,
                 Some("param_zs") => SymmetryBreaking::Concat { n_metrics },
-                Some("param_zs_add") => SymmetryBreaking::Add { n_metrics, beta: self.param_zs_add_coeff },
+                Some("param_zs_add") => SymmetryBreaking::Add { n_metrics, beta },
                 Some(other) => panic!("golden file with symmetry breaking {other}"),
             },
             head_dims: head_dims.to_vec(),
             head_dropout: 0.1,
+            other_node: if trains_other_node { OtherNode::Trained } else { OtherNode::Zero },
+            ..ModelConfig::default()
         }
     }
 }
@@ -112,24 +132,70 @@ pub fn weights(file: &str) -> HashMap<String, Tensor> {
         .expect("the golden weights are in the repository")
 }
 
-/// An architecture of NAS-Bench-201.
-pub fn parse(text: &str) -> Architecture {
-    space::nasbench201().parse(text).expect("golden architectures are valid")
+/// The search space of the golden files whose names begin so.
+pub fn space_of(file: &str) -> Arc<SearchSpace> {
+    let of = |part: &str| file.split('_').any(|word| word == part);
+    match () {
+        () if of("nb101") => space::nasbench101(),
+        () if of("nb201") => space::nasbench201(),
+        () if of("nb301") => space::darts(),
+        () if of("enas") => space::enas(),
+        () => panic!("{file} is of no known space"),
+    }
 }
 
-/// `z[target][source]` as saliencies of the written edges.
-pub fn saliencies(z: &[Vec<Vec<f64>>], architecture: &Architecture) -> Saliencies {
-    let edges = &architecture.cells()[0].edges;
-    let rows: Vec<&[f64]> = edges.iter().map(|edge| z[edge.target][edge.source].as_slice()).collect();
+/// An architecture, written as text or, in NAS-Bench-101, as an object.
+pub fn parse(space: &Arc<SearchSpace>, notation: &Value) -> Architecture {
+    let text = notation.as_str().map_or_else(|| notation.to_string(), str::to_owned);
+    space.parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// The published array of saliencies as rows of written places: `z[node]` in NAS-Bench-101,
+/// `z[target][source]` in NAS-Bench-201, `z[cell][target][source]` in DARTS, `z[cell][slot][target][source]` in ENAS.
+pub fn saliencies(z: &Value, architecture: &Architecture) -> Saliencies {
+    let numbers =
+        |row: &Value| -> Vec<f64> { serde_json::from_value(row.clone()).expect("a row of numbers") };
+    let mut rows = Vec::new();
+    for (index, cell) in architecture.cells().iter().enumerate() {
+        match architecture.space().name.as_str() {
+            "nasbench101" => {
+                // Padding stands before the output.
+                rows.extend((0..cell.n_nodes - 1).chain([6]).map(|node| numbers(&z[node])));
+            }
+            "nasbench201" => rows.extend(cell.edges.iter().map(|edge| numbers(&z[edge.target][edge.source]))),
+            "darts" => {
+                rows.extend(cell.edges.iter().map(|edge| numbers(&z[index][edge.target][edge.source])))
+            }
+            "enas" => rows.extend(cell.edges.iter().enumerate().map(|(place, edge)| {
+                let slot = if edge.target + 1 == cell.n_nodes { 0 } else { place % 2 };
+                numbers(&z[index][slot][edge.target][edge.source])
+            })),
+            other => panic!("no golden files of {other}"),
+        }
+    }
     Saliencies::new(rows[0].len(), rows.concat()).expect("golden saliencies are finite")
 }
 
-/// A network of golden weights that scores every step.
-pub fn network(cfg: &ModelConfig, weights: HashMap<String, Tensor>, dtype: DType) -> Network {
+/// A network of golden weights that scores every step. ENAS has a single head, which scores each.
+pub fn network(
+    cfg: &ModelConfig,
+    space: &SearchSpace,
+    mut weights: HashMap<String, Tensor>,
+    dtype: DType,
+) -> Network {
+    if space.name == "enas" {
+        for step in 0..cfg.n_steps - 1 {
+            let heads: Vec<_> = weights.iter().filter(|(name, _)| name.starts_with("mlp.")).collect();
+            let copies: Vec<_> = heads
+                .into_iter()
+                .map(|(name, head)| (name.replacen("mlp", &format!("pre_mlps.{step}"), 1), head.clone()))
+                .collect();
+            weights.extend(copies);
+        }
+    }
     let vb = VarBuilder::from_tensors(weights, dtype, &Device::Cpu);
     let steps: Vec<usize> = (1..=cfg.n_steps).collect();
-    let n_operations = space::nasbench201().operations.len();
-    Network::new(cfg, n_operations, &steps, &vb).expect("golden weights fit their configuration")
+    Network::new(cfg, space, &steps, &vb).expect("golden weights fit their configuration")
 }
 
 /// What a network says of `inputs`: embeddings `[step][input][..]` and scores `[step][input]`.

@@ -82,7 +82,7 @@ fn untrained(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> Chec
     let variables = Variables::new(1);
     let vb = variables.builder(DType::F32, &Device::Cpu);
     let scored: Vec<_> = steps.iter().map(|head| head.step).collect();
-    Network::new(&cfg, space.operations.len(), &scored, &vb).expect("a network of this shape");
+    Network::new(&cfg, &space, &scored, &vb).expect("a network of this shape");
     let mut tensors = constants::tensors(&cfg, &space).expect("constants of this shape");
     tensors.extend(variables.by_name().into_iter().map(|(name, var)| (name, Tensor::clone(&var))));
     let header = Header {

@@ -97,7 +97,8 @@ impl Error {
         match self {
             Self::NoTask => true,
             Self::Fit(error) => match error {
-                FitError::TooManyTargets { .. }
+                FitError::Config(_)
+                | FitError::TooManyTargets { .. }
                 | FitError::Input { .. }
                 | FitError::TooFew { .. }
                 | FitError::NoFractions

@@ -46,6 +46,10 @@ impl Form {
         Self { space, cells }
     }
 
+    pub(super) fn space(&self) -> &SearchSpace {
+        &self.space
+    }
+
     /// The vertices of each cell: inputs first, the output last, none before those it reads.
     #[must_use]
     pub fn cells(&self) -> &[Vec<Vertex>] {

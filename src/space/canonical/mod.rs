@@ -7,6 +7,7 @@
 mod form;
 mod labelling;
 mod reduce;
+mod representative;
 
 use std::array;
 use std::fmt;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 pub use self::form::{Form, Label, Vertex};
+pub use self::representative::Representative;
 use crate::space::Architecture;
 
 /// Version of the algorithm: raised whenever any architecture would get another id.

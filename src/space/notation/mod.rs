@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub(in crate::space) use self::text::MAX_TEXT_BYTES;
 pub use self::text::ParseError;
 use crate::space::{Architecture, Cell, DefinitionError, SearchSpace};
 
@@ -93,6 +92,49 @@ impl SearchSpace {
             Notation::Graph => &[graph::CELLS],
             Notation::ModuleSpec => &[module_spec::ADJACENCY, module_spec::OPERATIONS],
             Notation::EdgeGroups | Notation::Genotype => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::space::builtins;
+
+    #[test]
+    fn samples_of_every_space_are_read_as_they_are_printed() {
+        for space in builtins() {
+            let sample = space.sample(500, 3);
+            assert_eq!(sample.len(), 500);
+            for architecture in sample {
+                let read = space.parse(architecture.text()).expect("printed by the space itself");
+                assert_eq!(read.cells(), architecture.cells());
+                let printed = space.architecture(read.cells().to_vec()).expect("the same graph");
+                assert_eq!(printed.text(), architecture.text());
+            }
+        }
+    }
+
+    proptest! {
+        /// A text with a piece taken out and another put in is refused, or means what it is printed as.
+        #[test]
+        fn a_changed_text_is_refused_or_understood(
+            seed in any::<u64>(),
+            from in any::<prop::sample::Index>(),
+            n_removed in 0_usize..12,
+            inserted in "([\\[\\](){},:'\"|~+= é]|[0-9]|none|input|range){0,3}",
+        ) {
+            for space in builtins() {
+                let mut text = space.sample(1, seed)[0].text().to_owned();
+                let from = from.index(text.len());
+                let to = text.len().min(from + n_removed);
+                text.replace_range(from..to, &inserted);
+                if let Ok(architecture) = space.parse(&text) {
+                    let again = space.parse(architecture.text()).expect("printed by the space itself");
+                    prop_assert_eq!(again.cells(), architecture.cells());
+                }
+            }
         }
     }
 }

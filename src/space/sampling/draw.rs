@@ -70,26 +70,6 @@ impl SearchSpace {
         if has_one_size { cell } else { self.without_dead_nodes(shape, &cell) }
     }
 
-    /// The cell without what has no path from an input to the output; inputs and output stay.
-    fn without_dead_nodes(&self, shape: &CellShape, cell: &Cell) -> Cell {
-        let liveness = self.liveness(shape, cell);
-        let stays = |node: usize| node < shape.n_inputs || node + 1 == cell.n_nodes || liveness.nodes[node];
-        let kept: Vec<usize> = (0..cell.n_nodes).filter(|node| stays(*node)).collect();
-        let number =
-            |node: usize| kept.iter().position(|kept| *kept == node).expect("live edges join live nodes");
-        let edges =
-            cell.edges.iter().zip(&liveness.edges).filter(|(_, is_live)| **is_live).map(|(edge, _)| Edge {
-                source: number(edge.source),
-                target: number(edge.target),
-                operation: edge.operation,
-            });
-        Cell {
-            edges: edges.collect(),
-            node_operations: kept.iter().filter_map(|node| cell.node_operation(shape, *node)).collect(),
-            n_nodes: kept.len(),
-        }
-    }
-
     fn draw_operation(&self, rng: &mut ChaCha8Rng) -> OperationIndex {
         let connecting: Vec<usize> =
             (0..self.operations.len()).filter(|index| self.operations[*index].role != Role::None).collect();

@@ -11,17 +11,19 @@ use rand_chacha::ChaCha8Rng;
 
 use self::draw::below;
 use crate::space::wiring::complete_edges;
-use crate::space::{Architecture, Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace, Wiring};
+use crate::space::{
+    Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, SearchSpace, Wiring,
+};
 
 /// Draws in a row that bring nothing new after which a space counts as exhausted.
 const MAX_VAIN_DRAWS: usize = 10_000;
 
 impl SearchSpace {
     /// How many architectures the space has as written, isomorphic ones counted each. `None` where
-    /// they are too many for a `u64`, or architectures choose their edges too.
+    /// they are too many for a `u64`, or architectures choose their edges too, or have to be connected.
     #[must_use]
     pub fn n_architectures(&self) -> Option<u64> {
-        if self.wiring != Wiring::Complete {
+        if self.wiring != Wiring::Complete || self.dead_nodes == DeadNodes::Pruned {
             return None;
         }
         let n_operations = u64::try_from(self.operations.len()).ok()?;
@@ -34,9 +36,9 @@ impl SearchSpace {
     pub fn enumerate(self: &Arc<Self>) -> Option<impl Iterator<Item = Architecture> + use<>> {
         let n_architectures = self.n_architectures()?;
         let space = Arc::clone(self);
-        Some((0..n_architectures).map(move |index| {
-            let operations = space.digits(index);
-            space.architecture(space.complete_cells(operations)).expect("every choice of operations is valid")
+        Some((0..n_architectures).filter_map(move |index| {
+            // Always one where the count is known.
+            space.architecture(space.complete_cells(space.digits(index))).ok()
         }))
     }
 
@@ -50,12 +52,12 @@ impl SearchSpace {
         let n_distinct =
             self.n_architectures().and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut drawn = HashSet::new();
-        let mut next_new = || {
+        let mut seen = HashSet::new();
+        let next_new = || {
             let draws = iter::repeat_with(|| self.draw(&mut rng)).take(self.max_vain_draws());
-            draws.flatten().find(|architecture| drawn.insert(architecture.text().to_owned()))
+            draws.flatten().find(|architecture| seen.insert(architecture.text().to_owned()))
         };
-        iter::from_fn(|| next_new()).take(n.min(n_distinct)).collect()
+        iter::from_fn(next_new).take(n.min(n_distinct)).collect()
     }
 
     /// Counted spaces are drawn from until all are there.

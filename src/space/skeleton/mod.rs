@@ -1,5 +1,8 @@
 //! The networks cells are stacked into, as far as parameters and FLOPs need them: no tensors.
 
+mod darts;
+mod layer;
+mod nasbench101;
 mod nasbench201;
 
 use std::iter::Sum;
@@ -9,30 +12,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::space::{Architecture, DefinitionError, SearchSpace};
 
-/// What the network of an architecture takes, every written operation counted: a benchmark builds
-/// operations that nothing reads, too.
+/// What the network of an architecture takes. Where a space keeps dead nodes every written operation is
+/// counted: a benchmark builds operations that nothing reads, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Trained numbers, those of batch normalisation and classifier included.
     pub parameters: u64,
-    /// Multiply-adds of convolutions and classifier for one image, as the benchmarks count them:
-    /// nothing for normalisation, activations, poolings and sums.
+    /// Multiply-adds of convolutions and classifier for one image, as the benchmark counts them:
+    /// nothing for normalisation, activations, poolings and sums. See [`Architecture::cost`].
     pub flops: u64,
 }
 
-/// A network that is known by code. A definition names it.
+/// A network for 32x32 images of ten classes that is known by code. A definition names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::space) enum Skeleton {
-    /// Fifteen cells in three stages, for 32x32 images of ten classes.
+    /// Nine modules in three stacks, the first of 128 channels.
+    Nasbench101,
+    /// Fifteen cells in three stages, the first of 16 channels.
     Nasbench201,
+    /// DARTS as the tables of NAS-Bench-301 count it: eight cells, parameters for 36 channels, FLOPs for 16.
+    Nasbench301,
+    /// DARTS as it is trained at full size: twenty cells, the first of 36 channels.
+    Darts,
 }
 
 impl Skeleton {
     /// Whether the cost of every operation of the space is known.
     pub(in crate::space) fn check_definition(self, space: &SearchSpace) -> Result<(), DefinitionError> {
         match self {
+            Self::Nasbench101 => nasbench101::check_definition(space),
             Self::Nasbench201 => nasbench201::check_definition(space),
+            Self::Nasbench301 => darts::check_definition(space, "nasbench301"),
+            Self::Darts => darts::check_definition(space, "darts"),
         }
     }
 }
@@ -40,11 +52,35 @@ impl Skeleton {
 impl Architecture {
     /// Parameters and FLOPs of the benchmark's network for CIFAR-10, `None` where the space names no
     /// skeleton.
+    ///
+    /// For NAS-Bench-301 both are what its tables say, although those are of two networks of eight cells:
+    /// the parameters of one that begins with 36 channels, the FLOPs of one with 16.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
         self.space().skeleton.map(|skeleton| match skeleton {
+            Skeleton::Nasbench101 => nasbench101::cost(self),
             Skeleton::Nasbench201 => nasbench201::cost(self),
+            Skeleton::Nasbench301 => {
+                let of = |channels| darts::cost(self, darts::Size { n_layers: 8, channels });
+                Cost { parameters: of(36).parameters, flops: of(16).flops }
+            }
+            Skeleton::Darts => darts::cost(self, darts::Size { n_layers: 20, channels: 36 }),
         })
+    }
+}
+
+/// Refuses a space with an operation that a skeleton does not know.
+fn check_operations(
+    space: &SearchSpace,
+    skeleton: &str,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), DefinitionError> {
+    match space.operations.iter().position(|operation| !is_known(&operation.name)) {
+        None => Ok(()),
+        Some(index) => {
+            let reason = format!("the skeleton {skeleton} has no {:?}", space.operations[index].name);
+            Err(DefinitionError::new(format!("operations[{index}].name"), reason))
+        }
     }
 }
 

@@ -1,32 +1,19 @@
 //! The network of NAS-Bench-201: a stem, three stages of five cells, a residual block that halves
 //! the image between stages, global pooling, a classifier.
 
-use super::Cost;
+use super::layer::{Maps, batch_norm, convolution, normalised_convolution};
+use super::{Cost, check_operations};
 use crate::space::{Architecture, DefinitionError, SearchSpace};
 
 const CELLS_PER_STAGE: u64 = 5;
 const N_COLOURS: u64 = 3;
 const N_CLASSES: u64 = 10;
 
-/// The feature maps that the cells of one stage keep the size of.
-#[derive(Clone, Copy)]
-struct Stage {
-    channels: u64,
-    /// Height and width.
-    side: u64,
-}
-
-const STAGES: [Stage; 3] =
-    [Stage { channels: 16, side: 32 }, Stage { channels: 32, side: 16 }, Stage { channels: 64, side: 8 }];
+const STAGES: [Maps; 3] =
+    [Maps { channels: 16, side: 32 }, Maps { channels: 32, side: 16 }, Maps { channels: 64, side: 8 }];
 
 pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionError> {
-    for (index, operation) in space.operations.iter().enumerate() {
-        if operation_cost(&operation.name, STAGES[0]).is_none() {
-            let reason = format!("the skeleton nasbench201 has no {:?}", operation.name);
-            return Err(DefinitionError::new(format!("operations[{index}].name"), reason));
-        }
-    }
-    Ok(())
+    check_operations(space, "nasbench201", |name| operation_cost(name, STAGES[0]).is_some())
 }
 
 pub(super) fn cost(architecture: &Architecture) -> Cost {
@@ -41,7 +28,7 @@ pub(super) fn cost(architecture: &Architecture) -> Cost {
 }
 
 /// An operation between feature maps of one size, `None` for a name the benchmark does not have.
-fn operation_cost(name: &str, stage: Stage) -> Option<Cost> {
+fn operation_cost(name: &str, stage: Maps) -> Option<Cost> {
     match name {
         "none" | "skip_connect" | "avg_pool_3x3" => Some(Cost::default()),
         "nor_conv_1x1" => Some(normalised_convolution(1, stage.channels, stage)),
@@ -50,34 +37,19 @@ fn operation_cost(name: &str, stage: Stage) -> Option<Cost> {
     }
 }
 
-fn stem(first: Stage) -> Cost {
+fn stem(first: Maps) -> Cost {
     normalised_convolution(3, N_COLOURS, first)
 }
 
 /// Two convolutions, the first with stride 2, and a pooled 1x1 convolution beside them.
-fn reduction(from: Stage, to: Stage) -> Cost {
+fn reduction(from: Maps, to: Maps) -> Cost {
     let residual = normalised_convolution(3, from.channels, to) + normalised_convolution(3, to.channels, to);
     residual + convolution(1, from.channels, to)
 }
 
-fn head(last: Stage) -> Cost {
+fn head(last: Maps) -> Cost {
     let classifier = (last.channels + 1) * N_CLASSES; // The benchmark counts adding the bias.
     batch_norm(last.channels) + Cost { parameters: classifier, flops: classifier }
-}
-
-fn normalised_convolution(kernel: u64, channels_in: u64, output: Stage) -> Cost {
-    convolution(kernel, channels_in, output) + batch_norm(output.channels)
-}
-
-/// Without a bias.
-fn convolution(kernel: u64, channels_in: u64, output: Stage) -> Cost {
-    let parameters = kernel * kernel * channels_in * output.channels;
-    Cost { parameters, flops: parameters * output.side * output.side }
-}
-
-/// Scale and shift of each channel.
-fn batch_norm(channels: u64) -> Cost {
-    Cost { parameters: 2 * channels, flops: 0 }
 }
 
 #[cfg(test)]

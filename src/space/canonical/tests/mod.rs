@@ -1,6 +1,7 @@
 //! What canonical ids tell apart and what not.
 
 mod brute_force;
+mod builtins;
 mod relabelling;
 mod symmetry;
 

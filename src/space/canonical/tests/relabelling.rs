@@ -59,19 +59,24 @@ fn node_cell() -> impl Strategy<Value = Cell> {
     })
 }
 
-/// A cell and the same with its inner nodes numbered in another order that has sources before
-/// targets, the wishes of `priorities` followed as far as that allows, and its edges listed so too.
+/// The cell with its inner nodes numbered in another order that has sources before targets, the wishes of
+/// `priorities` followed as far as that allows, and its edges listed so too.
 fn relabelled(cell: &Cell, priorities: &[u32]) -> Cell {
-    let mut order: Vec<usize> = (0..N_INPUTS).collect();
-    while order.len() < N_NODES - 1 {
+    relabelled_among(N_INPUTS, cell, priorities)
+}
+
+pub(super) fn relabelled_among(n_inputs: usize, cell: &Cell, priorities: &[u32]) -> Cell {
+    let output = cell.n_nodes - 1;
+    let mut order: Vec<usize> = (0..n_inputs).collect();
+    while order.len() < output {
         let is_ready = |node: &usize| {
             !order.contains(node)
                 && cell.edges.iter().all(|edge| edge.target != *node || order.contains(&edge.source))
         };
-        let next = (N_INPUTS..N_NODES - 1).filter(is_ready).min_by_key(|&node| priorities[node]);
+        let next = (n_inputs..output).filter(is_ready).min_by_key(|&node| priorities[node]);
         order.push(next.expect("a graph without cycles always has a node that is ready"));
     }
-    order.push(N_NODES - 1);
+    order.push(output);
     let number =
         |node: usize| order.iter().position(|&other| other == node).expect("all nodes are in the order");
     let mut edges: Vec<_> = cell
@@ -79,12 +84,12 @@ fn relabelled(cell: &Cell, priorities: &[u32]) -> Cell {
         .iter()
         .map(|edge| Edge { source: number(edge.source), target: number(edge.target), ..*edge })
         .collect();
-    edges.sort_by_key(|edge| priorities[edge.source * N_NODES + edge.target]);
+    edges.sort_by_key(|edge| priorities[edge.source * cell.n_nodes + edge.target]);
     let node_operations = match cell.node_operations.as_slice() {
         [] => Vec::new(),
-        operations => order[N_INPUTS..N_NODES - 1].iter().map(|&node| operations[node - N_INPUTS]).collect(),
+        operations => order[n_inputs..output].iter().map(|&node| operations[node - n_inputs]).collect(),
     };
-    Cell { n_nodes: N_NODES, node_operations, edges }
+    Cell { n_nodes: cell.n_nodes, node_operations, edges }
 }
 
 fn priorities() -> impl Strategy<Value = Vec<u32>> {

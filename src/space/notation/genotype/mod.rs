@@ -13,6 +13,12 @@ use crate::space::{Cell, CellShape, DefinitionError, Edge, OutputEdges, Placemen
 const CONCATENATED: &str = "_concat";
 
 pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionError> {
+    for (index, shape) in space.cells.iter().enumerate() {
+        if shape.name.ends_with(CONCATENATED) {
+            let reason = format!("in the notation genotype {CONCATENATED} ends what is concatenated");
+            return Err(DefinitionError::new(format!("cells[{index}].name"), reason));
+        }
+    }
     if space.placement != Placement::Edge {
         return Err(DefinitionError::new("placement", "the notation genotype has operations on edges"));
     }
@@ -58,7 +64,8 @@ pub(super) fn print(space: &SearchSpace, cells: &[Cell]) -> String {
 #[derive(Default)]
 struct Parts<'a> {
     edges: Option<Vec<Edge>>,
-    concatenated: Option<(Vec<usize>, Option<Cursor<'a>>)>,
+    /// The nodes, and where they are written.
+    concatenated: Option<(Vec<usize>, Cursor<'a>)>,
 }
 
 pub(super) fn parse(space: &SearchSpace, text: &str) -> Result<Vec<Cell>, ParseError> {
@@ -87,7 +94,7 @@ pub(super) fn parse(space: &SearchSpace, text: &str) -> Result<Vec<Cell>, ParseE
                 "the end without them",
             ));
         };
-        check_concatenated(shape, output, &chosen, &concatenated, &place.unwrap_or(cursor))?;
+        check_concatenated(shape, output, &chosen, &concatenated, &place)?;
         let edges = space.with_output_edges(shape, output, chosen);
         Ok(Cell { n_nodes: shape.n_nodes, node_operations: Vec::new(), edges })
     });
@@ -121,7 +128,7 @@ fn field<'a>(
     if name == cell {
         part.edges = Some(edges(space, shape, n_edges, cursor)?);
     } else {
-        part.concatenated = Some((nodes(shape, cursor)?, Some(place)));
+        part.concatenated = Some((nodes(shape, cursor)?, place));
     }
     Ok(())
 }
@@ -134,6 +141,7 @@ fn edges(
     cursor: &mut Cursor,
 ) -> Result<Vec<Edge>, ParseError> {
     let n_inner = shape.n_nodes - 1 - shape.n_inputs;
+    let start = *cursor;
     let edges = cursor.list("the operations of a cell", n_inner * n_edges, |cursor, index| {
         let closing = if cursor.accepts('[') {
             ']'
@@ -154,9 +162,9 @@ fn edges(
         Ok(Edge { source, target, operation })
     })?;
     if edges.len() < n_inner * n_edges {
-        return Err(cursor.error_found(
+        return Err(start.error_found(
             format!("{} operations, {n_edges} for each of {n_inner} nodes", n_inner * n_edges),
-            format!("{}", edges.len()),
+            format!("{} operations", edges.len()),
         ));
     }
     Ok(edges)
@@ -199,3 +207,6 @@ fn check_concatenated(
     let name = &shape.name;
     Err(place.error_found(format!("{name}{CONCATENATED} {expected:?}, {which}"), format!("{written:?}")))
 }
+
+#[cfg(test)]
+mod tests;
