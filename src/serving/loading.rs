@@ -23,6 +23,9 @@ pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Targ
     }
     let model = Model::load(checkpoint, device)
         .map_err(|source| LoadError::Checkpoint { task: task.name.clone(), source })?;
+    if **model.space() != *task.space {
+        return Err(LoadError::OtherDefinition { space: task.space.name.clone(), task: task.name });
+    }
     if let Some(range) = model.valid_range()
         && range != task.unit.valid_range().into_inner()
     {
@@ -37,12 +40,13 @@ pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Targ
 /// Has the model score an arbitrary architecture, for the second time when it is timed: the first one
 /// also pays for what the device sets up.
 fn warm_up(model: &Model) -> Result<Duration, WarmUpError> {
-    let architectures = model.space().sample(1, 0);
+    let sample = model.space().sample(1, 0);
+    let architecture = sample.first().ok_or(WarmUpError::EmptySpace)?;
     let saliencies = model.header().model.symmetry_breaking.n_metrics().map(|n_metrics| {
-        let n_values = n_metrics * architectures[0].operations().count();
+        let n_values = n_metrics * architecture.operations().count();
         Saliencies::new(n_metrics, vec![0.0; n_values]).expect("zeros in whole rows are saliencies")
     });
-    let inputs = [Input { architecture: &architectures[0], saliencies: saliencies.as_ref() }];
+    let inputs = [Input { architecture, saliencies: saliencies.as_ref() }];
     model.scores(&inputs)?;
     let started = Instant::now();
     let scores = model.scores(&inputs)?;

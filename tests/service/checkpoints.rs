@@ -1,12 +1,14 @@
 //! Predictors that have learnt nothing: small, quick, and as good as any to be served.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use tagates::domain::TaskName;
 use tagates::model::{
     Calibration, Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind,
-    SeenClasses, StepHead, SymmetryBreaking, Variables, constants,
+    SeenClasses, StepHead, SymmetryBreaking, UpdateInput, Variables, constants,
 };
-use tagates::space;
+use tagates::space::{self, SearchSpace};
 use tempfile::NamedTempFile;
 
 const TASK: Option<&str> = Some(TaskName::NASBENCH201_CIFAR10);
@@ -29,6 +31,13 @@ pub fn without_task() -> NamedTempFile {
     write(None, small(SymmetryBreaking::None), vec![final_rank()])
 }
 
+/// Scores architectures of a space that somebody created.
+pub fn of_space(space: &Arc<SearchSpace>) -> NamedTempFile {
+    // The one that does not mind where operations sit.
+    let cfg = ModelConfig { update_input: UpdateInput::Nodes, ..small(SymmetryBreaking::None) };
+    file(&untrained_in(space, None, cfg, vec![final_rank()]))
+}
+
 /// Has a head with weights so large that its scores are no numbers.
 pub fn of_no_number() -> NamedTempFile {
     let checkpoint = untrained(TASK, small(SymmetryBreaking::None), vec![final_rank()]);
@@ -40,10 +49,7 @@ pub fn of_no_number() -> NamedTempFile {
             (name, large.expect("a tensor"))
         })
         .collect();
-    let checkpoint = Checkpoint::new(checkpoint.header(), &tensors).expect("finite tensors");
-    let file = NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), checkpoint.as_bytes()).expect("a writable file");
-    file
+    file(&Checkpoint::new(checkpoint.header(), &tensors).expect("finite tensors"))
 }
 
 /// Needs two saliency metrics for each operation.
@@ -72,24 +78,37 @@ fn small(symmetry_breaking: SymmetryBreaking) -> ModelConfig {
 }
 
 fn write(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> NamedTempFile {
+    file(&untrained(task, cfg, steps))
+}
+
+fn file(checkpoint: &Checkpoint) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), untrained(task, cfg, steps).as_bytes()).expect("a writable file");
+    std::fs::write(file.path(), checkpoint.as_bytes()).expect("a writable file");
     file
 }
 
 fn untrained(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> Checkpoint {
-    let space = space::nasbench201();
+    untrained_in(&space::nasbench201(), task, cfg, steps)
+}
+
+fn untrained_in(
+    space: &Arc<SearchSpace>,
+    task: Option<&str>,
+    cfg: ModelConfig,
+    steps: Vec<StepHead>,
+) -> Checkpoint {
     let variables = Variables::new(1);
     let vb = variables.builder(DType::F32, &Device::Cpu);
     let scored: Vec<_> = steps.iter().map(|head| head.step).collect();
-    Network::new(&cfg, &space, &scored, &vb).expect("a network of this shape");
-    let mut tensors = constants::tensors(&cfg, &space).expect("constants of this shape");
+    Network::new(&cfg, space, &scored, &vb).expect("a network of this shape");
+    let mut tensors = constants::tensors(&cfg, space).expect("constants of this shape");
     tensors.extend(variables.by_name().into_iter().map(|(name, var)| (name, Tensor::clone(&var))));
     let header = Header {
         format_version: FORMAT_VERSION,
         predictor_kind: PredictorKind::TaGates,
         members: vec![Member { tensor_prefix: String::new(), seed: 1 }],
         space: space.name.clone(),
+        definition: space::builtin(&space.name).is_none().then(|| (**space).clone()),
         task: task.map(Into::into),
         steps,
         model: cfg,

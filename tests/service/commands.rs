@@ -1,8 +1,14 @@
 //! The commands that ask a server, each against the real one.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::Value;
+use tagates::space::{Definition, SearchSpace};
+use tokio::time;
 
 use crate::app::TestApp;
+use crate::checkpoints;
 use crate::command_line::{error, lines, tagates, text};
 
 const CELL: &str =
@@ -110,6 +116,26 @@ min_nodes = 2
 n_inputs = 1
 "#;
 
+/// Creates a task of it.
+const OF_MINE: [&str; 16] = [
+    "tasks",
+    "create",
+    "--name",
+    "of-mine",
+    "--space",
+    "mine",
+    "--dataset",
+    "cifar10",
+    "--metric",
+    "test_accuracy",
+    "--goal",
+    "maximize",
+    "--unit",
+    "percent",
+    "--budgets",
+    "200",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_space_is_created_from_a_file_and_used_by_its_name() {
     let app = TestApp::spawn().await;
@@ -136,7 +162,9 @@ async fn a_space_is_created_from_a_file_and_used_by_its_name() {
     let sampled = lines(&run(&app, &["sample", "--space", "mine", "--count", "5"]).await.stdout);
     assert_eq!(sampled, lines(&tagates(&["sample", "--space", file, "--count", "5"], "").stdout));
     assert_eq!(sampled.len(), 5);
-    let described = json(&app, &["describe", &sampled[0], "--space", "mine"]).await;
+    let image = folder.path().join("cell.svg");
+    let described = json(&app, &["describe", &sampled[0], "--space", "mine", "--svg", text(&image)]).await;
+    assert!(std::fs::read_to_string(&image).expect("an image").starts_with("<svg"));
     let here = tagates(&["describe", &sampled[0], "--space", file], "");
     assert_eq!(
         described[0].to_string(),
@@ -144,12 +172,7 @@ async fn a_space_is_created_from_a_file_and_used_by_its_name() {
     );
     assert_eq!((&described[0]["text"], described[0].get("flops")), (&sampled[0].as_str().into(), None));
 
-    let create = [
-        &["tasks", "create", "--name", "of-mine", "--space", "mine", "--dataset", "cifar10"][..],
-        &["--metric", "test_accuracy", "--goal", "maximize", "--unit", "percent", "--budgets", "200"],
-    ]
-    .concat();
-    json(&app, &create).await;
+    json(&app, &OF_MINE).await;
     // Rows that hold the object's fields as columns, among others.
     let table = folder.path().join("table.jsonl");
     let row =
@@ -163,6 +186,51 @@ async fn a_space_is_created_from_a_file_and_used_by_its_name() {
     let ids = lines(&tagates(&["canonicalize", "--space", file, "--input", text(&table)], "").stdout);
     assert!(ids.len() == 5 && ids.iter().all(|id| id.starts_with("mine.")), "{ids:?}");
     assert_eq!(ids, lines(&tagates(&["canonicalize", "--space", file], &sampled.join("\n")).stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_a_created_space_answers_and_one_of_another_definition_is_refused() {
+    let app = TestApp::spawn().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, SPACE).expect("room on the disk");
+    json(&app, &["spaces", "create", text(&file)]).await;
+    json(&app, &OF_MINE).await;
+    let definition: Definition = toml::from_str(SPACE).expect("a definition");
+    let space = Arc::new(SearchSpace::custom(definition.clone()).expect("sound"));
+    let mut wider = definition;
+    wider.cells[0].n_nodes = 6;
+    let wider = Arc::new(SearchSpace::custom(wider).expect("sound"));
+
+    let checkpoint = checkpoints::of_space(&wider);
+    let refused = run(&app, &["models", "import", "--task", "of-mine", text(checkpoint.path())]).await;
+    assert!(error(&refused).contains("scores another space mine than the one"), "{refused:?}");
+    let checkpoint = checkpoints::of_space(&space);
+    let imported = json(&app, &["models", "import", "--task", "of-mine", text(checkpoint.path())]).await;
+    let version = imported[0]["version"].as_str().expect("a name");
+    let promote = [
+        &["models", "promote", version, "--task", "of-mine", "--expected-champion", "none"][..],
+        &["--who", "ada", "--why", "the first"],
+    ]
+    .concat();
+    json(&app, &promote).await;
+    let architectures: Vec<String> =
+        space.sample(3, 1).iter().map(|architecture| architecture.text().to_owned()).collect();
+    let predict: Vec<&str> = ["predict", "--task", "of-mine"]
+        .into_iter()
+        .chain(architectures.iter().map(String::as_str))
+        .collect();
+    let answered = async {
+        loop {
+            let output = run(&app, &predict).await;
+            if output.status.success() {
+                return lines(&output.stdout);
+            }
+        }
+    };
+    let scored = time::timeout(Duration::from_secs(30), answered).await.expect("it is loaded in time");
+    let here = [&["predict", "--checkpoint", text(checkpoint.path())], &predict[3..]].concat();
+    assert_eq!(scored, lines(&tagates(&here, "").stdout));
 }
 
 #[test]
