@@ -1,11 +1,14 @@
 //! `tagates describe`
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
 use crate::cli::server::Connection;
+use crate::cli::whole_file::write_whole;
 use crate::pb;
 
 /// Which architecture.
@@ -17,30 +20,50 @@ pub struct Args {
     /// Its search space: a built-in one, or a file that defines one; with --server any that the server knows.
     #[arg(long, value_name = "NAME|FILE")]
     space: String,
+    /// Draw its cells as an SVG image.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Server to ask, as <http://127.0.0.1:50051>; without one it is found out in this process.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 }
 
-/// Prints what the architecture is as a JSON object.
+/// Prints what the architecture is as a JSON object, and writes the image where one is wanted.
 ///
 /// # Errors
-/// When the search space is unknown, the text is no architecture of it, or the server cannot be asked.
-pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
-    let description = match &args.server {
-        Some(url) => {
-            let connection = Connection::open(url)?;
-            let request = pb::DescribeArchitectureRequest {
-                search_space: args.space,
-                architecture: Some(pb::Architecture::from_text(args.architecture)),
-            };
-            connection.call(connection.search_spaces().describe_architecture(request))?
-        }
-        None => (&builtin_or_file(&args.space)?.parse(&args.architecture)?).into(),
+/// When the search space is unknown, the text is no architecture of it, the server cannot be asked, or the image
+/// not be written.
+pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
+    let mut description = match &args.server {
+        Some(url) => args.ask(url)?,
+        None => args.find_out()?,
     };
+    if let Some(path) = &args.svg {
+        let svg = description.svg.take().context("server answered without an image (--svg)")?;
+        write_whole(path, svg.as_bytes())
+            .with_context(|| format!("could not write {} (--svg)", path.display()))?;
+    }
     let mut out = Output::stdout();
     out.line(serde_json::to_string(&Record::try_from(description)?)?)?;
     out.flush()
+}
+
+impl Args {
+    fn ask(&self, url: &str) -> anyhow::Result<pb::DescribeArchitectureResponse> {
+        let connection = Connection::open(url)?;
+        let request = pb::DescribeArchitectureRequest {
+            search_space: self.space.clone(),
+            architecture: Some(pb::Architecture::from_text(&self.architecture)),
+            svg: self.svg.is_some(),
+        };
+        Ok(connection.call(connection.search_spaces().describe_architecture(request))?)
+    }
+
+    fn find_out(&self) -> anyhow::Result<pb::DescribeArchitectureResponse> {
+        let architecture = builtin_or_file(&self.space)?.parse(&self.architecture)?;
+        let svg = self.svg.is_some().then(|| architecture.svg());
+        Ok(pb::DescribeArchitectureResponse { svg, ..(&architecture).into() })
+    }
 }
 
 #[derive(Debug, Serialize)]

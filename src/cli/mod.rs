@@ -107,7 +107,7 @@ impl Command {
             Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
             Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
-            Self::Describe(args) => describe::run(args).map(|()| Outcome::Complete),
+            Self::Describe(args) => describe::run(&args).map(|()| Outcome::Complete),
             Self::Sample(args) => sample::run(args).map(|()| Outcome::Complete),
             Self::Spaces(command) => command.run().map(|()| Outcome::Complete),
             Self::Tasks(command) => command.run().map(|()| Outcome::Complete),

@@ -96,7 +96,8 @@ impl SearchSpaceService for SearchSpaces {
         let architecture = request.architecture.unwrap_or_default();
         let architecture =
             architecture.decode(&space).map_err(|error| error.within("architecture"))?.architecture;
-        Ok(Response::new((&architecture).into()))
+        let svg = request.svg.then(|| architecture.svg());
+        Ok(Response::new(pb::DescribeArchitectureResponse { svg, ..(&architecture).into() }))
     }
 
     #[tracing::instrument(name = "rpc.sample_architectures", skip_all)]

@@ -108,6 +108,7 @@ impl From<&space::Architecture> for pb::Graph {
 }
 
 impl From<&space::Architecture> for pb::DescribeArchitectureResponse {
+    /// Without an image.
     fn from(architecture: &space::Architecture) -> Self {
         let cost = architecture.cost();
         Self {
@@ -116,6 +117,7 @@ impl From<&space::Architecture> for pb::DescribeArchitectureResponse {
             canonical_id: architecture.canonical().id.to_string(),
             parameters: cost.map(|cost| cost.parameters),
             flops: cost.map(|cost| cost.flops),
+            svg: None,
         }
     }
 }

@@ -19,6 +19,7 @@ async fn describe_in(
     let request = pb::DescribeArchitectureRequest {
         search_space: search_space.into(),
         architecture: Some(architecture),
+        svg: false,
     };
     app.search_spaces().describe_architecture(request).await.map(tonic::Response::into_inner)
 }
@@ -164,6 +165,16 @@ async fn a_created_space_is_described_and_sampled_like_a_built_in_one() {
     let notation = Some(pb::architecture::Notation::Graph(graph));
     let from_graph = describe_in(&app, "mine", Architecture { notation, saliencies: None }).await;
     assert_eq!(from_graph.expect("a description"), described);
+    let request = pb::DescribeArchitectureRequest {
+        search_space: "mine".into(),
+        architecture: Some(Architecture::from_text(text)),
+        svg: true,
+    };
+    let drawn = app.search_spaces().describe_architecture(request).await.expect("a description").into_inner();
+    assert!(
+        drawn.svg.as_ref().is_some_and(|svg| svg.starts_with("<svg") && svg.contains("pool")),
+        "{drawn:?}"
+    );
     let unknown = text.replace("pool", "lstm");
     let status = describe_in(&app, "mine", Architecture::from_text(unknown)).await.expect_err("no operation");
     assert_eq!(field(&status), "architecture.text");

@@ -15,7 +15,7 @@ pub struct Args {
     /// Its name: 1 to 63 of a-z, 0-9, '-', '_', '.', a letter or digit first.
     #[arg(long)]
     name: String,
-    /// Search space of the architectures.
+    /// Search space of the architectures: a built-in one, or one that `tagates spaces create` made.
     #[arg(long)]
     space: String,
     /// What the networks are trained on, as cifar10.
