@@ -15,6 +15,7 @@ mod input;
 mod layers;
 mod naming;
 mod network;
+mod published;
 mod seen;
 mod ta_gates;
 pub(crate) mod tensor_file;

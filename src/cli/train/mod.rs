@@ -145,7 +145,10 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
 }
 
 /// The named configuration, or the one in a file.
-fn configuration(name: &str) -> anyhow::Result<FitConfig> {
+///
+/// # Errors
+/// When there is neither, or the file is no configuration.
+pub(in crate::cli) fn configuration(name: &str) -> anyhow::Result<FitConfig> {
     if let Some(config) = FitConfig::named(name) {
         return Ok(config);
     }

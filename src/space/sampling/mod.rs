@@ -52,10 +52,10 @@ impl SearchSpace {
         let n_distinct =
             self.n_architectures().and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut seen = HashSet::new();
+        let mut texts = HashSet::new();
         let next_new = || {
             let draws = iter::repeat_with(|| self.draw(&mut rng)).take(self.max_vain_draws());
-            draws.flatten().find(|architecture| seen.insert(architecture.text().to_owned()))
+            draws.flatten().find(|architecture| texts.insert(architecture.text().to_owned()))
         };
         iter::from_fn(next_new).take(n.min(n_distinct)).collect()
     }
