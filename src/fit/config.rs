@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConfigError, ModelConfig};
+use crate::model::{ConfigError, Heads, ModelConfig};
+use crate::space::{Placement, SearchSpace};
 
 /// A configuration: the model and how it is fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,33 @@ impl FitConfig {
     pub fn named(name: &str) -> Option<Self> {
         let (_, text) = NAMED.iter().find(|(known, _)| *known == name)?;
         Some(Self::parse(text).expect("configurations of the binary are valid"))
+    }
+
+    /// What trains predictors of `n_targets` targets in `space` if nobody says otherwise: the configuration named
+    /// after the space, or for a space of the user's own that of the built-in one most like it, with as many layers
+    /// as the longest path needs; a time step more for each target there are too few of.
+    #[must_use]
+    pub fn default_for(space: &SearchSpace, n_targets: usize) -> Self {
+        let mut config = Self::named(&space.name).unwrap_or_else(|| Self::like(space));
+        if config.model.heads == Heads::PerStep {
+            config.model.n_steps = config.model.n_steps.max(n_targets);
+        }
+        config
+    }
+
+    fn like(space: &SearchSpace) -> Self {
+        let has_one_input = space.cells.len() == 1 && space.cells[0].n_inputs == 1;
+        let name = match space.placement {
+            Placement::Node => "nasbench101",
+            Placement::Edge if has_one_input => "nasbench201",
+            Placement::Edge => "darts",
+        };
+        let mut config = Self::named(name).expect("the default configurations are built in");
+        let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
+        for dims in [&mut config.model.forward_dims, &mut config.model.backward_dims] {
+            dims.resize(longest_path, dims[0]);
+        }
+        config
     }
 
     /// A configuration from TOML.
