@@ -2,6 +2,8 @@
 
 mod canonicalize;
 mod checkpoints;
+mod definition;
+mod describe;
 mod evaluate;
 mod export;
 mod filter;
@@ -16,8 +18,10 @@ mod retract;
 mod retractions;
 mod rows;
 mod runs;
+mod sample;
 mod serve;
 mod server;
+mod spaces;
 mod tasks;
 mod train;
 mod whole_file;
@@ -59,6 +63,13 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Print a canonical id for each architecture: the same for those that compute the same thing.
     Canonicalize(canonicalize::Args),
+    /// Print what an architecture is: its canonical id, its graph, and where they are known its parameters and FLOPs.
+    Describe(describe::Args),
+    /// Print random architectures of a search space, one a line.
+    Sample(sample::Args),
+    /// Keep the search spaces of a server, yours beside the built-in ones.
+    #[command(subcommand)]
+    Spaces(spaces::Command),
     /// Keep the tasks of a server: what is predicted, and when it is retrained.
     #[command(subcommand)]
     Tasks(tasks::Command),
@@ -100,6 +111,9 @@ impl Command {
             Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
             Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
+            Self::Describe(args) => describe::run(args).map(|()| Outcome::Complete),
+            Self::Sample(args) => sample::run(args).map(|()| Outcome::Complete),
+            Self::Spaces(command) => command.run().map(|()| Outcome::Complete),
             Self::Tasks(command) => command.run().map(|()| Outcome::Complete),
             Self::Observe(args) => observe::run(args),
             Self::Import(args) => import::run(&args),

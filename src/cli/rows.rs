@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 
 use crate::domain::{Goal, Task, Unit};
 use crate::fit::table::Selection;
@@ -16,7 +16,9 @@ pub struct RowArgs {
     /// Table with a row for each architecture: .csv with a header, or .jsonl.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// Column with the architecture in its space's notation.
+    /// Column with the architecture in its space's notation. Where there is none, and that notation is a JSON
+    /// object, its fields may be columns: `module_adjacency` and `module_operations` of nasbench101, `cells` of a
+    /// space of your own.
     #[arg(long, value_name = "COLUMN", default_value = "arch")]
     arch_column: String,
     /// Column with the architecture's saliencies, for a model that takes them: a row of metrics for each
@@ -151,15 +153,4 @@ impl RowArgs {
         Dataset::read(&self.data, selection, &columns, space, goal_and_unit)
             .with_context(|| format!("could not use {}", self.data.display()))
     }
-}
-
-/// The built-in space of that name.
-///
-/// # Errors
-/// When there is none.
-pub(in crate::cli) fn known_space(name: &str) -> anyhow::Result<Arc<SearchSpace>> {
-    crate::space::builtin(name).ok_or_else(|| {
-        let known: Vec<_> = crate::space::builtins().map(|space| space.name.clone()).collect();
-        anyhow!("search space {name:?} is not known, only {} (--space)", known.join(", "))
-    })
 }

@@ -12,6 +12,7 @@ use tonic_types::StatusExt;
 
 use crate::pb::model_service_client::ModelServiceClient;
 use crate::pb::observation_service_client::ObservationServiceClient;
+use crate::pb::search_space_service_client::SearchSpaceServiceClient;
 use crate::pb::task_service_client::TaskServiceClient;
 use crate::pb::training_service_client::TrainingServiceClient;
 
@@ -86,6 +87,11 @@ impl Connection {
     /// For calls of any service.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// For calls about search spaces.
+    pub fn search_spaces(&self) -> SearchSpaceServiceClient<Channel> {
+        SearchSpaceServiceClient::new(self.channel())
     }
 
     /// For calls about tasks.

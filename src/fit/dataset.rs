@@ -130,7 +130,8 @@ pub enum DatasetError {
 /// Where a table keeps what a dataset needs.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// The architecture, in the space's notation.
+    /// The architecture, in the space's notation. Where there is no such column, the fields of the notation's
+    /// object may be columns.
     pub architecture: String,
     /// The saliencies, one row for each operation as written.
     pub saliencies: Option<String>,
@@ -206,10 +207,11 @@ fn example(
     space: &Arc<SearchSpace>,
     unit: Unit,
 ) -> Result<Example, DatasetError> {
-    let column = &columns.architecture;
-    let architecture = space.parse(&row.text(column)?).map_err(|source| DatasetError::Architecture {
+    let (column, fields) = (&columns.architecture, space.text_fields());
+    let text = row.architecture(column, fields)?;
+    let architecture = space.parse(&text).map_err(|source| DatasetError::Architecture {
         line: row.line,
-        column: column.clone(),
+        column: if row.has_column(column) { column.clone() } else { fields.join(", ") },
         source,
     })?;
     let labels =

@@ -7,6 +7,7 @@ mod config;
 mod deadline;
 mod drain;
 mod health;
+mod known_spaces;
 mod model;
 mod observation;
 mod paging;
@@ -64,7 +65,8 @@ pub fn routes(
     stop: &CancellationToken,
 ) -> Result<Routes, ReflectionError> {
     let predictor = PredictorServiceServer::new(Predictor::new(serving, config.max_architectures));
-    let search_spaces = SearchSpaceServiceServer::new(SearchSpaces::new(config.max_architectures));
+    let search_spaces =
+        SearchSpaceServiceServer::new(SearchSpaces::new(store.clone(), config.max_architectures));
     let tasks = TaskServiceServer::new(Tasks::new(store.clone()));
     let observations = ObservationServiceServer::new(Observations::new(store.clone()));
     let trainings = TrainingServiceServer::new(Trainings::new(store.clone(), stop.clone()));

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use crate::domain::{StoredTask, TaskName};
+use crate::grpc::known_spaces::KnownSpaces;
 use crate::grpc::request_key::request_key;
 use crate::grpc::{StoreAccess, paging, status};
 use crate::pb::task_service_server::TaskService;
@@ -13,11 +14,12 @@ use crate::store::TaskInserted;
 #[derive(Clone, Debug)]
 pub(in crate::grpc) struct Tasks {
     store: StoreAccess,
+    known_spaces: KnownSpaces,
 }
 
 impl Tasks {
     pub fn new(store: StoreAccess) -> Self {
-        Self { store }
+        Self { known_spaces: KnownSpaces::new(store.clone()), store }
     }
 }
 
@@ -31,7 +33,12 @@ impl TaskService for Tasks {
         let request = request.into_inner();
         let message = request.task.unwrap_or_default();
         let key = request_key(request.request_id, &message)?;
-        let (task, policy) = message.decode().map_err(|error| error.within("task"))?;
+        task_name("task.name", &message.name)?;
+        let Some(space) = self.known_spaces.named(&message.search_space).await? else {
+            let reason = self.known_spaces.unknown(&message.search_space).await?;
+            return Err(WireError::new("task.search_space", reason).into());
+        };
+        let (task, policy) = message.decode(space).map_err(|error| error.within("task"))?;
         match self.store.get()?.task_insert(&task, &policy, key.as_ref()).await? {
             TaskInserted::Created(stored) => {
                 self.store.changed();

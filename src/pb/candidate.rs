@@ -107,6 +107,19 @@ impl From<&space::Architecture> for pb::Graph {
     }
 }
 
+impl From<&space::Architecture> for pb::DescribeArchitectureResponse {
+    fn from(architecture: &space::Architecture) -> Self {
+        let cost = architecture.cost();
+        Self {
+            text: architecture.text().to_owned(),
+            graph: Some(architecture.into()),
+            canonical_id: architecture.canonical().id.to_string(),
+            parameters: cost.map(|cost| cost.parameters),
+            flops: cost.map(|cost| cost.flops),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

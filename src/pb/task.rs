@@ -1,10 +1,11 @@
 //! Tasks on the wire.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::domain::{self, Budget, Goal, Holdout, StoredTask, TaskName, Unit};
 use crate::pb::{self, WireError, time};
-use crate::space;
+use crate::space::SearchSpace;
 
 /// Longest name of a dataset or metric, and longest salt.
 const MAX_TEXT_BYTES: usize = 128;
@@ -16,17 +17,16 @@ const MAX_BUDGETS: usize = 64;
 const DEFAULT_HOLDOUT_SHARE: f64 = 0.2;
 
 impl pb::Task {
-    /// What the task is and when it is retrained; what the server sets is not looked at.
+    /// What the task is and when it is retrained, where `space` is the search space it names; what the server sets
+    /// is not looked at.
     ///
     /// # Errors
     /// Naming the field, seen from this message, that is missing or not what it should be.
-    pub fn decode(self) -> Result<(domain::Task, domain::RetrainingPolicy), WireError> {
+    pub fn decode(
+        self,
+        space: Arc<SearchSpace>,
+    ) -> Result<(domain::Task, domain::RetrainingPolicy), WireError> {
         let name = TaskName::new(&self.name).map_err(|error| WireError::new("name", error))?;
-        let space = space::builtin(&self.search_space).ok_or_else(|| {
-            let known: Vec<_> = space::builtins().map(|space| space.name.clone()).collect();
-            let reason = format!("\"{:.64}\" is not known, only {}", self.search_space, known.join(", "));
-            WireError::new("search_space", reason)
-        })?;
         let goal =
             pb::Goal::try_from(self.goal).map_err(|error| WireError::new("goal", error))?.try_into()?;
         let unit =
@@ -153,6 +153,7 @@ mod tests {
     use domain::{GateMargins, RetrainingPolicy, Sequence, Timestamp};
 
     use super::*;
+    use crate::space::nasbench201;
 
     fn stored() -> StoredTask {
         let gate = GateMargins { min_holdout: 7, max_tau_loss: 0.5 };
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn a_task_survives_the_wire() {
         let message = pb::Task::from(&stored());
-        let (task, policy) = message.clone().decode().expect("a task");
+        let (task, policy) = message.clone().decode(nasbench201()).expect("a task");
         assert_eq!(policy, stored().policy);
         assert_eq!(pb::Task::from(&StoredTask { task, ..stored() }), message);
     }
@@ -188,7 +189,7 @@ mod tests {
             retraining_policy: None,
             ..pb::Task::from(&stored())
         };
-        let (task, policy) = message.decode().expect("a task");
+        let (task, policy) = message.decode(nasbench201()).expect("a task");
         assert_eq!(task.valid_range, 0.0..=100.0);
         assert_eq!((task.holdout.salt(), task.holdout.share()), ("nasbench201-cifar10/1", 0.2));
         assert_eq!(policy, RetrainingPolicy::default());
@@ -199,10 +200,9 @@ mod tests {
         let refused = |change: fn(&mut pb::Task)| {
             let mut message = pb::Task::from(&stored());
             change(&mut message);
-            message.decode().map(|_| ()).expect_err("a wrong field").field().to_owned()
+            message.decode(nasbench201()).map(|_| ()).expect_err("a wrong field").field().to_owned()
         };
         assert_eq!(refused(|task| task.name = "No".into()), "name");
-        assert_eq!(refused(|task| task.search_space = "nasbench999".into()), "search_space");
         assert_eq!(refused(|task| task.dataset.clear()), "dataset");
         assert_eq!(refused(|task| task.metric = "a\nb".into()), "metric");
         assert_eq!(refused(|task| task.goal = 0), "goal");
@@ -217,7 +217,7 @@ mod tests {
         let range = |min, max| Some(pb::ValueRange { min, max });
         let refused_range = |min, max| {
             let message = pb::Task { valid_range: range(min, max), ..pb::Task::from(&stored()) };
-            message.decode().map(|_| ()).expect_err("a wrong range").field().to_owned()
+            message.decode(nasbench201()).map(|_| ()).expect_err("a wrong range").field().to_owned()
         };
         assert_eq!(refused_range(-1.0, 5.0), "valid_range.min");
         assert_eq!(refused_range(0.0, f64::NAN), "valid_range.max");

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::space::{Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, SearchSpace};
+use crate::space::{
+    Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, SearchSpace, Wiring,
+};
 
 /// Edges of a cell at most, parallel ones counted: more than a complete graph of the largest cell
 /// needs, few enough for canonical forms to stay small.
@@ -34,11 +36,15 @@ impl SearchSpace {
     /// When the cells have other sizes, edges or operations than the space allows; the error names
     /// the first field that is wrong.
     pub fn architecture(self: &Arc<Self>, mut cells: Vec<Cell>) -> Result<Architecture, GraphError> {
+        // Edges without operations are a set: any order will do, also where the wiring has one.
+        let is_set = self.placement == Placement::Node;
+        let has_order = !matches!(self.wiring, Wiring::Free { .. });
+        for cell in cells.iter_mut().filter(|_| is_set && has_order) {
+            cell.edges.sort_unstable_by_key(|edge| (edge.target, edge.source));
+        }
         self.check_cells(&cells)?;
-        if self.placement == Placement::Node {
-            for cell in &mut cells {
-                cell.edges.sort_unstable_by_key(|edge| (edge.source, edge.target));
-            }
+        for cell in cells.iter_mut().filter(|_| is_set) {
+            cell.edges.sort_unstable_by_key(|edge| (edge.source, edge.target));
         }
         let text = self.notation.print(self, &cells);
         Ok(Architecture::from_valid(Arc::clone(self), cells, text))

@@ -29,6 +29,12 @@ static MIGRATIONS: &[Text] = &[
         include_str!("../../migrations/sqlite/0002_runs_and_promotions.sql"),
         include_str!("../../migrations/postgres/0002_runs_and_promotions.sql"),
     ),
+    (
+        3,
+        "search spaces",
+        include_str!("../../migrations/sqlite/0003_search_spaces.sql"),
+        include_str!("../../migrations/postgres/0003_search_spaces.sql"),
+    ),
 ];
 
 /// The version of a database's schema: the newest migration applied to it.

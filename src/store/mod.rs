@@ -1,4 +1,4 @@
-//! What is kept: tasks, observations, model versions and their checkpoints, on PostgreSQL or on an
+//! What is kept: search spaces, tasks, observations, model versions and their checkpoints, on PostgreSQL or on an
 //! embedded SQLite file, behind one contract.
 //!
 //! This room knows SQL, migrations and transactions. It knows nothing of tensors, queues or the wire.
@@ -23,6 +23,7 @@ mod recording;
 mod requests;
 mod retractions;
 mod runs;
+mod search_spaces;
 mod sqlite;
 mod tasks;
 
@@ -64,6 +65,19 @@ pub enum TaskInserted {
     /// It is there now, or was made by the same request before.
     Created(StoredTask),
     /// Another task has the name.
+    NameTaken,
+    /// The request id came before with another body.
+    RequestReused,
+}
+
+/// What became of a search space that was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchSpaceCreated {
+    /// It is there now.
+    New,
+    /// The very same was there before.
+    Same,
+    /// Another one has the name.
     NameTaken,
     /// The request id came before with another body.
     RequestReused,

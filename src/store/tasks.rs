@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use crate::domain::{
     Budget, Goal, Holdout, RetrainingPolicy, Sequence, StoredTask, Task, TaskName, Timestamp, Unit,
 };
-use crate::space;
 use crate::store::backend::{Backend, Connection, Transaction, on, row};
 use crate::store::error::Cause;
-use crate::store::requests::{request_by_id, request_insert, requests_delete_expired};
+use crate::store::requests::{Creates, Taken, request_take};
 use crate::store::runs;
+use crate::store::search_spaces::resolved;
 use crate::store::{Error, RequestKey, Store, TaskInserted, postgres};
 
 /// A query of tasks: the columns of a [`TaskRow`], and which.
@@ -32,8 +32,11 @@ macro_rules! select_tasks {
                     created_at,
                     archived_at,
                     last_sequence,
-                    promotion_paused_at
-             FROM tasks ",
+                    promotion_paused_at,
+                    space_definition
+             FROM tasks
+             LEFT JOIN (SELECT name AS space_name, definition AS space_definition FROM search_spaces) AS created
+                 ON space_name = space ",
             $which
         )
     };
@@ -53,10 +56,13 @@ impl Store {
         let mut tx = self.begin().await?;
         let now = tx.connection().now().await?;
         if let Some(request) = request {
-            requests_delete_expired(tx.connection(), now).await?;
-            // Taken before the task is made: the same request, sent twice at once, waits here for the first.
-            if !request_insert(tx.connection(), request, &task.name, None, now).await? {
-                return request_again(tx, request).await;
+            match request_take(&mut tx, request, Creates::Task(task.name.as_str()), now).await? {
+                Taken::New => {}
+                Taken::Before(name) => return created_before(tx, request, &name).await,
+                Taken::Reused => {
+                    tx.rollback().await?;
+                    return Ok(TaskInserted::RequestReused);
+                }
             }
         }
         if !task_insert(tx.connection(), task, policy, now).await? {
@@ -201,23 +207,16 @@ impl KnownTask {
 }
 
 /// What a request that came before is answered.
-async fn request_again(mut tx: Transaction, request: &RequestKey) -> Result<TaskInserted, Error> {
-    let before = request_by_id(tx.connection(), &request.id).await?;
-    let task = match before {
-        Some(before) if before.body_digest == request.digest && before.run_id.is_none() => {
-            let name = TaskName::new(&before.task_name)
-                .map_err(|source| Error::corrupt(format!("request {}", request.id), source))?;
-            task_by_name(tx.connection(), &name).await?.ok_or_else(|| lost(&name))?.task
-        }
-        Some(_) => {
-            tx.rollback().await?;
-            return Ok(TaskInserted::RequestReused);
-        }
-        // It expired since it was found there.
-        None => return Err(Error::Unavailable("request expired meanwhile".into())),
-    };
+async fn created_before(
+    mut tx: Transaction,
+    request: &RequestKey,
+    name: &str,
+) -> Result<TaskInserted, Error> {
+    let name =
+        TaskName::new(name).map_err(|source| Error::corrupt(format!("request {}", request.id), source))?;
+    let before = task_by_name(tx.connection(), &name).await?.ok_or_else(|| lost(&name))?;
     tx.commit().await?;
-    Ok(TaskInserted::Created(task))
+    Ok(TaskInserted::Created(before.task))
 }
 
 /// Tasks are never deleted.
@@ -351,6 +350,7 @@ row! {
         archived_at: Option<i64>,
         last_sequence: i64,
         promotion_paused_at: Option<i64>,
+        space_definition: Option<String>,
     }
 }
 
@@ -367,8 +367,7 @@ impl TaskRow {
     fn known(self) -> Result<KnownTask, Cause> {
         let task = Task {
             name: TaskName::new(&self.name)?,
-            space: space::builtin(&self.space)
-                .ok_or_else(|| format!("search space {} is not known to this binary", self.space))?,
+            space: resolved(&self.space, self.space_definition.as_deref())?,
             dataset: self.dataset,
             metric: self.metric,
             goal: goal(&self.goal)?,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::TestApp;
-use crate::command_line::{error, lines, tagates};
+use crate::command_line::{error, lines, tagates, text};
 
 const CELL: &str =
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|";
@@ -91,4 +91,86 @@ fn migrate_says_where_the_schema_was_and_is() {
     assert!(lines(&first.stdout)[0].contains("schema from nothing to version"), "{first:?}");
     let second = tagates(&check, "");
     assert!(second.status.success() && lines(&second.stdout)[0].contains("schema at version"), "{second:?}");
+}
+
+/// A space of one's own: operations on the nodes, as few edges as one likes.
+const SPACE: &str = r#"
+name = "mine"
+description = "Cells of up to five nodes"
+placement = "node"
+wiring = { free = { max_edges = 6 } }
+dead_nodes = "pruned"
+read_out = "mean_of_nodes"
+operations = [{ name = "conv", role = "parametrised" }, { name = "pool", role = "free" }]
+
+[[cells]]
+name = "cell"
+n_nodes = 5
+min_nodes = 2
+n_inputs = 1
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_space_is_created_from_a_file_and_used_by_its_name() {
+    let app = TestApp::spawn().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, SPACE).expect("room on the disk");
+    let file = text(&file);
+    let created = json(&app, &["spaces", "create", file]).await.remove(0);
+    assert_eq!((&created["name"], &created["wiring"]["free"]["max_edges"]), (&"mine".into(), &6.into()));
+    let again = run(&app, &["spaces", "create", file]).await;
+    assert!(again.status.success());
+    assert_eq!(lines(&again.stderr), ["the server has it already"]);
+    let listed = json(&app, &["spaces", "list"]).await;
+    assert_eq!(listed.iter().filter(|space| space["name"] == "mine").count(), 1);
+    // What is got can be created.
+    let copy = folder.path().join("copy.json");
+    let got = json(&app, &["spaces", "get", "mine"]).await.remove(0);
+    assert_eq!(got, created);
+    std::fs::write(&copy, got.to_string()).expect("room on the disk");
+    assert!(run(&app, &["spaces", "create", text(&copy)]).await.status.success());
+    std::fs::write(&copy, got.to_string().replace("pool", "mean")).expect("room on the disk");
+    assert!(error(&run(&app, &["spaces", "create", text(&copy)]).await).contains("AlreadyExists"));
+
+    let sampled = lines(&run(&app, &["sample", "--space", "mine", "--count", "5"]).await.stdout);
+    assert_eq!(sampled, lines(&tagates(&["sample", "--space", file, "--count", "5"], "").stdout));
+    assert_eq!(sampled.len(), 5);
+    let described = json(&app, &["describe", &sampled[0], "--space", "mine"]).await;
+    let here = tagates(&["describe", &sampled[0], "--space", file], "");
+    assert_eq!(
+        described[0].to_string(),
+        serde_json::from_slice::<Value>(&here.stdout).expect("JSON").to_string()
+    );
+    assert_eq!((&described[0]["text"], described[0].get("flops")), (&sampled[0].as_str().into(), None));
+
+    let create = [
+        &["tasks", "create", "--name", "of-mine", "--space", "mine", "--dataset", "cifar10"][..],
+        &["--metric", "test_accuracy", "--goal", "maximize", "--unit", "percent", "--budgets", "200"],
+    ]
+    .concat();
+    json(&app, &create).await;
+    // Rows that hold the object's fields as columns, among others.
+    let table = folder.path().join("table.jsonl");
+    let row =
+        |text: &String| format!("{},\"acc\":90,\"who\":7}}\n", text.strip_suffix('}').expect("an object"));
+    std::fs::write(&table, sampled.iter().map(row).collect::<String>()).expect("room on the disk");
+    let import = ["import", text(&table), "--task", "of-mine", "--target", "acc", "--strict"];
+    assert_eq!(json(&app, &import).await[0]["new"], 5);
+    let exported = json(&app, &["export", "--task", "of-mine"]).await;
+    let texts = exported.iter().map(|row| row["architecture"].as_str().expect("a text"));
+    assert_eq!(texts.collect::<Vec<_>>(), sampled);
+    let ids = lines(&tagates(&["canonicalize", "--space", file, "--input", text(&table)], "").stdout);
+    assert!(ids.len() == 5 && ids.iter().all(|id| id.starts_with("mine.")), "{ids:?}");
+    assert_eq!(ids, lines(&tagates(&["canonicalize", "--space", file], &sampled.join("\n")).stdout));
+}
+
+#[test]
+fn what_is_no_space_says_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("wrong.toml");
+    std::fs::write(&file, SPACE.replace("n_inputs = 1", "n_inputs = 5")).expect("room on the disk");
+    let sample = |space: &str| error(&tagates(&["sample", "--space", space, "--count", "5"], ""));
+    assert!(sample("nasbench999").contains("nasbench201) nor a .toml or .json file (--space)"));
+    assert!(sample(text(&file)).contains("cells[0].n_inputs: 5 input nodes are not 1 to 4"));
 }

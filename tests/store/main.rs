@@ -15,6 +15,7 @@ mod only_sqlite;
 mod pages;
 mod retractions;
 mod runs;
+mod search_spaces;
 mod tasks;
 
 /// Makes two tests of each function: it is given a new database of either kind.
@@ -137,6 +138,15 @@ on_both_databases! {
         runs_are_paged_from_the_newest,
         a_run_that_cannot_be_read_is_an_error,
         the_schema_refuses_what_no_run_is,
+    }
+    search_spaces {
+        a_space_is_read_back_as_it_was_created,
+        a_definition_never_changes,
+        the_same_request_is_the_same_space,
+        the_same_space_sent_at_once_is_created_once,
+        spaces_are_listed_by_name,
+        a_task_of_a_created_space_keeps_what_was_measured,
+        a_task_of_a_space_that_nobody_created_is_not_kept,
     }
     changes {
         a_change_is_heard_of_by_all,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use candle_core::Device;
 
+use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
-use crate::cli::rows::known_space;
 use crate::cli::train::configuration;
 use crate::cli::whole_file::write_whole;
 use crate::model::{Checkpoint, Model};
@@ -20,7 +20,7 @@ pub struct Args {
     /// Configuration whose model the tensors are of: the name of a built-in one, or a TOML file.
     #[arg(long, value_name = "NAME|FILE")]
     config: String,
-    /// Search space of the predictor.
+    /// Search space of the predictor: the name of a built-in one, or a file that defines one.
     #[arg(long)]
     space: String,
     /// Training budgets, in epochs, that the last time steps predict, one each.
@@ -37,7 +37,7 @@ pub struct Args {
 /// When the file cannot be read or is not of the model described, or the checkpoint cannot be written.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let config = configuration(&args.config)?;
-    let space = known_space(&args.space)?;
+    let space = builtin_or_file(&args.space)?;
     let bytes = fs::read(&args.file).with_context(|| format!("could not read {}", args.file.display()))?;
     let checkpoint = Checkpoint::from_published(&bytes, &config.model, &space, &args.budgets)
         .and_then(|checkpoint| Model::load(&checkpoint, &Device::Cpu).map(|_| checkpoint))

@@ -11,6 +11,7 @@ use crate::domain::Budget;
 use crate::fit::Target;
 use crate::fit::table::{Row, TableError, rows};
 use crate::pb::{self, observation::Outcome};
+use crate::space::SearchSpace;
 
 /// Where in the table an observation stands.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub(super) type Found = (Place, Result<pb::Observation, TableError>);
 pub(super) struct Layout {
     task: String,
     architecture: String,
+    /// The columns that write an architecture where the one above is not there.
+    text_fields: &'static [&'static str],
     seed: Option<i64>,
     source: Option<String>,
     values: Values,
@@ -56,11 +59,11 @@ struct ValueColumn {
 }
 
 impl Layout {
-    /// The layout that the flags say.
+    /// The layout that the flags say, of the task's search space where this binary knows it.
     ///
     /// # Errors
     /// When a column's budget is not known, or none of the task.
-    pub fn new(args: &Args, task: &pb::Task) -> anyhow::Result<Self> {
+    pub fn new(args: &Args, task: &pb::Task, space: Option<&SearchSpace>) -> anyhow::Result<Self> {
         let columns = if args.budgets.is_empty() { args.target.as_slice() } else { &args.budgets };
         let values = match columns {
             [] if args.budget.is_some() => bail!("name the column of the values (--target)"),
@@ -79,6 +82,7 @@ impl Layout {
         Ok(Self {
             task: task.name.clone(),
             architecture: args.arch_column.clone().unwrap_or_else(|| architecture.to_owned()),
+            text_fields: space.map_or(&[], SearchSpace::text_fields),
             seed: args.seed,
             source: args.source.clone(),
             values,
@@ -95,7 +99,7 @@ impl Layout {
             return Ok(());
         }
         let Some(Ok(first)) = rows(file)?.next() else { return Ok(()) };
-        first.text(&self.architecture).context("--arch-column")?;
+        self.architecture(&first).context("--arch-column")?;
         match &self.values {
             Values::Record => first.text("budget").map(drop).context("a row without --budgets or --target"),
             Values::Columns(columns) => columns
@@ -109,7 +113,7 @@ impl Layout {
     /// # Errors
     /// When the row has no architecture, and so no observation at all.
     pub fn read(&self, row: &Row) -> Result<Vec<Found>, TableError> {
-        let architecture = row.text(&self.architecture)?;
+        let architecture = self.architecture(row)?;
         let observation = || pb::Observation {
             task: self.task.clone(),
             architecture: Some(pb::Architecture::from_text(architecture.clone())),
@@ -137,6 +141,10 @@ impl Layout {
                 })
                 .collect()),
         }
+    }
+
+    fn architecture(&self, row: &Row) -> Result<String, TableError> {
+        row.architecture(&self.architecture, self.text_fields)
     }
 
     fn record(&self, row: &Row, observation: pb::Observation) -> Result<pb::Observation, TableError> {

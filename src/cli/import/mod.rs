@@ -6,6 +6,7 @@ mod sending;
 mod tally;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,6 +22,10 @@ use crate::cli::rows::condition;
 use crate::cli::server::{Connection, Patience, ServerArgs};
 use crate::fit::table::Selection;
 use crate::pb;
+use crate::space::{self, SearchSpace};
+
+/// The notation of the search spaces that users create.
+const GRAPH: &str = "graph";
 
 /// Which rows of which table, and what they say.
 #[derive(Debug, clap::Args)]
@@ -46,7 +51,8 @@ pub struct Args {
     #[arg(long, value_name = "EPOCHS", conflicts_with = "budgets")]
     budget: Option<u32>,
     /// Column with the architecture in its space's notation: arch where there are columns of values, else
-    /// architecture.
+    /// architecture. Where there is none, and that notation is a JSON object, its fields may be columns:
+    /// `module_adjacency` and `module_operations` of nasbench101, `cells` of a space of your own.
     #[arg(long, value_name = "COLUMN")]
     arch_column: Option<String>,
     /// Seed of the trainings, instead of what the rows say.
@@ -82,14 +88,17 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let connection = args.server.connect_lazily()?;
     let patience = Patience(Duration::from_secs(args.retry_for_s));
     let task = task(&connection, patience, &args.task)?;
-    let layout = Layout::new(args, &task)?;
+    let space = search_space(&connection, patience, &task.search_space)?;
+    let layout = Layout::new(args, &task, space.as_deref())?;
     layout.check_header(&args.file)?;
     let selection = Selection { conditions: args.conditions.clone(), skip: args.skip, first: args.first };
     let bar = progress_bar(args)?;
     let table = Table { path: &args.file, selection, layout, bar: bar.clone() };
     let mut tally = Tally::new(bar);
     if args.strict {
-        check(&table, task, &mut tally)?;
+        let unknown = || format!("this binary does not know search space {} (--strict)", task.search_space);
+        let space = space.with_context(unknown)?;
+        check(&table, task, space, &mut tally)?;
     }
     let sent = if tally.n_failed() == 0 { send(&connection, patience, &table, &mut tally) } else { Ok(()) };
     let mut out = Output::stdout();
@@ -105,9 +114,31 @@ fn task(connection: &Connection, patience: Patience, name: &str) -> anyhow::Resu
     connection.run(patience.call(call))?.task.context("server answered without a task")
 }
 
+/// The task's search space: a built-in one, or as the server tells it. `None` where it is written in a way that only a
+/// newer binary knows.
+fn search_space(
+    connection: &Connection,
+    patience: Patience,
+    name: &str,
+) -> anyhow::Result<Option<Arc<SearchSpace>>> {
+    if let Some(builtin) = space::builtin(name) {
+        return Ok(Some(builtin));
+    }
+    let request = pb::GetSearchSpaceRequest { name: name.to_owned() };
+    let call = async || connection.search_spaces().get_search_space(request.clone()).await;
+    let told = connection.run(patience.call(call))?.search_space;
+    let told = told.context("server answered without a search space")?;
+    Ok((told.notation == GRAPH).then(|| told.decode().ok()).flatten().map(Arc::new))
+}
+
 /// Reads the whole table as the server would. The tally is as before where every row is good.
-fn check(table: &Table<'_>, task: pb::Task, tally: &mut Tally) -> anyhow::Result<()> {
-    let (task, _) = task.decode().context("this binary cannot check rows of this task (--strict)")?;
+fn check(
+    table: &Table<'_>,
+    task: pb::Task,
+    space: Arc<SearchSpace>,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let (task, _) = task.decode(space).context("this binary cannot check rows of this task (--strict)")?;
     for batch in table.batches()? {
         let batch = batch?;
         for failure in &batch.failures {

@@ -13,8 +13,9 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::background::shutdown;
 use crate::cli::available_threads;
+use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
-use crate::cli::rows::{RowArgs, condition, known_space};
+use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
 use crate::cli::whole_file::write_whole;
@@ -34,15 +35,16 @@ pub struct Args {
     /// name, as in `acc_200`, is the budget in epochs.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     budgets: Vec<String>,
-    /// Search space of the architectures.
-    #[arg(long, default_value = "nasbench201")]
+    /// Search space of the architectures: a built-in one, or a file that defines one.
+    #[arg(long, value_name = "NAME|FILE", default_value = "nasbench201")]
     space: String,
     /// Train for this task: its holdout is kept back and reported on.
     #[arg(long)]
     task: Option<String>,
-    /// Configuration: the name of a built-in one, or a TOML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "nasbench201")]
-    config: String,
+    /// Configuration: the name of a built-in one, or a TOML file; by default the one of the space, or of the
+    /// built-in space most like it.
+    #[arg(long, value_name = "NAME|FILE")]
+    config: Option<String>,
     /// All chance comes from here: the same command writes the same file.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -95,10 +97,13 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
-    let config = configuration(&args.config)?;
-    let space = known_space(&args.space)?;
+    let space = builtin_or_file(&args.space)?;
     let task = args.task.as_deref().map(known_task).transpose()?;
     let targets = targets(args, task.as_ref())?;
+    let config = match &args.config {
+        Some(name) => configuration(name)?,
+        None => FitConfig::default_for(&space, targets.len()),
+    };
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
     let rows = args.rows.read(&space, &targets, goal_and_unit)?;
     let (dataset, holdout) = match &task {

@@ -108,6 +108,28 @@ impl Row {
         })
     }
 
+    /// The text of an architecture: the field in `column`, or, where there is no such column, the JSON object of the
+    /// columns `fields`, where there are all of these.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn architecture(&self, column: &str, fields: &[&str]) -> Result<String, TableError> {
+        if self.has_column(column) || fields.is_empty() {
+            return self.text(column);
+        }
+        let of_field = |field: &&str| Some(((*field).to_owned(), as_json(self.fields.get(*field)?)));
+        match fields.iter().map(of_field).collect::<Option<Map<_, _>>>() {
+            Some(object) => Ok(Value::Object(object).to_string()),
+            None => self.text(column),
+        }
+    }
+
+    /// Whether there is such a column, whatever stands in it.
+    #[must_use]
+    pub fn has_column(&self, column: &str) -> bool {
+        self.fields.contains_key(column)
+    }
+
     /// The field as a finite number, `None` where it is empty or null.
     ///
     /// # Errors
@@ -159,6 +181,12 @@ impl Row {
     }
 }
 
+/// The list or object that a field is, also where it is the text of one.
+fn as_json(field: &Value) -> Value {
+    let parsed = field.as_str().and_then(|text| serde_json::from_str(text).ok());
+    parsed.filter(|json: &Value| json.is_array() || json.is_object()).unwrap_or_else(|| field.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -192,6 +220,22 @@ mod tests {
             assert_eq!(rows[0].rows_of_numbers("z").expect("rows"), Some(expected));
             assert_eq!(rows[1].rows_of_numbers("z").expect("nothing"), None);
             assert!(matches!(rows[2].rows_of_numbers("z"), Err(TableError::NotRows { .. })));
+        }
+    }
+
+    #[test]
+    fn an_architecture_stands_in_one_column_or_in_the_fields_of_its_object() {
+        const FIELDS: [&str; 2] = ["m", "ops"];
+        let csv = table(".csv", "m,ops,acc\n\"[[0, 1]]\",\"[\"\"a\"\"]\",1\n").expect("a table");
+        let json = table(".jsonl", "{\"ops\":[\"a\"],\"acc\":1,\"m\":[[0,1]]}\n").expect("a table");
+        for rows in [csv, json] {
+            let text = rows[0].architecture("arch", &FIELDS).expect("both fields");
+            assert_eq!(text, r#"{"m":[[0,1]],"ops":["a"]}"#);
+            assert_eq!(rows[0].architecture("acc", &FIELDS).expect("the column"), "1");
+            for fields in [&["m", "labels"][..], &[]] {
+                let error = rows[0].architecture("arch", fields).expect_err("one is missing").to_string();
+                assert!(error.contains("no column \"arch\"; there are acc, m, ops"), "{error}");
+            }
         }
     }
 

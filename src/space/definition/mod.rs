@@ -1,9 +1,11 @@
 //! What a search space is, as data: operations and their roles, where they sit, cells.
 
+mod custom;
 mod validation;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::custom::Definition;
 pub use self::validation::DefinitionError;
 use self::validation::Fields;
 use crate::space::OperationIndex;
@@ -146,8 +148,8 @@ fn is_false(value: &bool) -> bool {
 
 /// A search space. A registered definition is immutable.
 ///
-/// It can only be made by reading a definition, which checks it: names are plain and unique, sizes
-/// bounded, and notation and skeleton fit the cells and operations.
+/// It can only be made from a definition ([`SearchSpace::custom`]) or by reading what is kept of one, which both
+/// check it: names are plain and unique, sizes bounded, and notation and skeleton fit the cells and operations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct SearchSpace {

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use crate::space::graph::MAX_EDGES;
-use crate::space::notation::Notation;
+use crate::space::notation::{MAX_TEXT_BYTES, Notation};
 use crate::space::skeleton::Skeleton;
+use crate::space::wiring::complete_edges;
 use crate::space::{CellShape, DeadNodes, Join, Operation, Placement, ReadOut, SearchSpace, Wiring};
 
 const MAX_CELLS: usize = 4;
@@ -38,21 +39,21 @@ impl DefinitionError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fields {
-    name: String,
-    description: String,
-    placement: Placement,
-    operations: Vec<Operation>,
-    cells: Vec<CellShape>,
-    wiring: Wiring,
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) placement: Placement,
+    pub(super) operations: Vec<Operation>,
+    pub(super) cells: Vec<CellShape>,
+    pub(super) wiring: Wiring,
     #[serde(default)]
-    output: Join,
+    pub(super) output: Join,
     #[serde(default)]
-    dead_nodes: DeadNodes,
+    pub(super) dead_nodes: DeadNodes,
     #[serde(default)]
-    read_out: ReadOut,
+    pub(super) read_out: ReadOut,
     #[serde(default)]
-    notation: Notation,
-    skeleton: Option<Skeleton>,
+    pub(super) notation: Notation,
+    pub(super) skeleton: Option<Skeleton>,
 }
 
 impl TryFrom<Fields> for SearchSpace {
@@ -142,6 +143,38 @@ fn check_wiring(space: &SearchSpace) -> Result<(), DefinitionError> {
             }
             Ok(())
         }
+    }
+}
+
+/// Whether the text of every architecture of the space, written as a graph, is short enough to be read again.
+pub(super) fn check_text_size(space: &SearchSpace) -> Result<(), DefinitionError> {
+    let longest = space.operations.iter().map(|operation| operation.name.len()).max().unwrap_or(0);
+    let n_bytes = r#"{"cells":[]}"#.len()
+        + space.cells.iter().map(|shape| max_cell_bytes(space, shape, longest)).sum::<usize>();
+    if n_bytes <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    let reason = format!(
+        "the text of an architecture could have {n_bytes} bytes, which are more than {MAX_TEXT_BYTES}"
+    );
+    Err(DefinitionError::new("cells", reason))
+}
+
+fn max_cell_bytes(space: &SearchSpace, shape: &CellShape, longest_name: usize) -> usize {
+    let n_inner = shape.n_nodes - shape.n_inputs - 1;
+    let n_edges = match space.wiring {
+        Wiring::Free { max_edges } if space.dead_nodes == DeadNodes::Kept => {
+            complete_edges(shape).count().min(max_edges)
+        }
+        // Dead edges are written too, though they do not count.
+        Wiring::Complete | Wiring::Free { .. } => complete_edges(shape).count(),
+        Wiring::PerNode { n_edges, .. } => n_inner * (n_edges + 1),
+    };
+    let name = r#","""#.len() + longest_name;
+    let frame = r#"{"n_nodes":16,"operations":[],"edges":[]},"#.len();
+    match space.placement {
+        Placement::Edge => frame + n_edges * ("[15,15],".len() + name),
+        Placement::Node => frame + n_edges * "[15,15],".len() + n_inner * name,
     }
 }
 

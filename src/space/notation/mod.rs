@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(in crate::space) use self::text::MAX_TEXT_BYTES;
 pub use self::text::ParseError;
 use crate::space::{Architecture, Cell, DefinitionError, SearchSpace};
 
@@ -72,6 +73,17 @@ impl SearchSpace {
         text::check_length(text)?;
         let cells = self.notation.parse(self, text)?;
         Ok(self.architecture(cells)?)
+    }
+
+    /// The name of the notation, as `edge_groups`.
+    #[must_use]
+    pub fn notation_name(&self) -> &'static str {
+        match self.notation {
+            Notation::Graph => "graph",
+            Notation::EdgeGroups => "edge_groups",
+            Notation::ModuleSpec => "module_spec",
+            Notation::Genotype => "genotype",
+        }
     }
 
     /// The fields of a JSON object that together are the text of an architecture; none where a text is no object.

@@ -64,7 +64,7 @@ impl Store {
         }
         let run = run_insert(tx.connection(), &known, why, now).await?;
         if let Some(request) = request
-            && !request_insert(tx.connection(), request, task, Some(run), now).await?
+            && !request_insert(tx.connection(), request, task.as_str(), Some(run), now).await?
         {
             // It created something else since it was looked for.
             tx.rollback().await?;
