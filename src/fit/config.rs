@@ -80,6 +80,14 @@ pub enum Schedule {
 /// Why a text is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum FitConfigError {
+    /// Neither a name nor a file.
+    #[error("{name:?} is neither a built-in configuration ({}) nor a file that can be read", FitConfig::names().collect::<Vec<_>>().join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
     /// No TOML, or with other fields.
     #[error("configuration cannot be read")]
     Toml(#[from] toml::de::Error),
@@ -130,16 +138,34 @@ impl FitConfig {
         Some(Self::parse(text).expect("configurations of the binary are valid"))
     }
 
+    /// The configuration this binary carries under `name`, or else the one in the file of that name.
+    ///
+    /// # Errors
+    /// When there is neither, or the file is no configuration.
+    pub fn read(name: &str) -> Result<Self, FitConfigError> {
+        if let Some(config) = Self::named(name) {
+            return Ok(config);
+        }
+        let text = std::fs::read_to_string(name)
+            .map_err(|source| FitConfigError::Unknown { name: name.to_owned(), source })?;
+        Self::parse(&text)
+    }
+
     /// What trains predictors of `n_targets` targets in `space` if nobody says otherwise: the configuration named
     /// after the space, or for a space of the user's own that of the built-in one most like it, with as many layers
     /// as the longest path needs; a time step more for each target there are too few of.
     #[must_use]
     pub fn default_for(space: &SearchSpace, n_targets: usize) -> Self {
-        let mut config = Self::named(&space.name).unwrap_or_else(|| Self::like(space));
-        if config.model.heads == Heads::PerStep {
-            config.model.n_steps = config.model.n_steps.max(n_targets);
+        Self::named(&space.name).unwrap_or_else(|| Self::like(space)).with_steps_for(n_targets)
+    }
+
+    /// The same with a time step for each target at least, where each needs one.
+    #[must_use]
+    pub fn with_steps_for(mut self, n_targets: usize) -> Self {
+        if self.model.heads == Heads::PerStep {
+            self.model.n_steps = self.model.n_steps.max(n_targets);
         }
-        config
+        self
     }
 
     fn like(space: &SearchSpace) -> Self {

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
 use crate::model::{Checkpoint, MAX_STEPS};
 use crate::retraining::Watch;
+use crate::retraining::config::OfSpace;
 use crate::space::SearchSpace;
 
 /// Folds for the calibration.
@@ -37,15 +38,21 @@ pub trait Fit: fmt::Debug + Send + Sync {
 
 /// Trains with the configuration of the space. Where there are too few labels to calibrate
 /// with, or none rise with the scores, scores mean order only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Configured {
     /// Threads at most.
     pub n_threads: NonZero<usize>,
+    /// Configurations that take the place of spaces' own.
+    pub of_spaces: Vec<OfSpace>,
 }
 
 impl Configured {
-    fn config(dataset: &Dataset) -> FitConfig {
-        FitConfig::default_for(&dataset.space, dataset.targets.len())
+    fn config(&self, dataset: &Dataset) -> FitConfig {
+        let n_targets = dataset.targets.len();
+        match self.of_spaces.iter().find(|it| it.space == dataset.space.name) {
+            Some(OfSpace { config, .. }) => config.clone().with_steps_for(n_targets),
+            None => FitConfig::default_for(&dataset.space, n_targets),
+        }
     }
 }
 
@@ -55,7 +62,7 @@ impl Fit for Configured {
     }
 
     fn can_start_from(&self, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
-        can_start_from(&Self::config(dataset), dataset, checkpoint)
+        can_start_from(&self.config(dataset), dataset, checkpoint)
     }
 
     fn fit(
@@ -65,7 +72,7 @@ impl Fit for Configured {
         start: Option<&Checkpoint>,
         watch: &Watch,
     ) -> Result<Option<Checkpoint>, FitError> {
-        fit_with(&Self::config(dataset), dataset, seed, start, self.n_threads, watch)
+        fit_with(&self.config(dataset), dataset, seed, start, self.n_threads, watch)
     }
 }
 

@@ -90,6 +90,7 @@ fn untrained(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> Chec
         predictor_kind: PredictorKind::TaGates,
         members: vec![Member { tensor_prefix: String::new(), seed: 1 }],
         space: space.name.clone(),
+        definition: None,
         task: task.map(Into::into),
         steps,
         model: cfg,

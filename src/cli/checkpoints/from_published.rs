@@ -8,8 +8,8 @@ use candle_core::Device;
 
 use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
-use crate::cli::train::configuration;
 use crate::cli::whole_file::write_whole;
+use crate::fit::FitConfig;
 use crate::model::{Checkpoint, Model};
 
 /// Which tensors, and what they mean.
@@ -36,7 +36,7 @@ pub struct Args {
 /// # Errors
 /// When the file cannot be read or is not of the model described, or the checkpoint cannot be written.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = configuration(&args.config)?;
+    let config = FitConfig::read(&args.config).context("could not read the configuration (--config)")?;
     let space = builtin_or_file(&args.space)?;
     let bytes = fs::read(&args.file).with_context(|| format!("could not read {}", args.file.display()))?;
     let checkpoint = Checkpoint::from_published(&bytes, &config.model, &space, &args.budgets)

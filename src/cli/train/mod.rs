@@ -3,7 +3,6 @@
 mod progress;
 mod report;
 
-use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,7 +100,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let task = args.task.as_deref().map(known_task).transpose()?;
     let targets = targets(args, task.as_ref())?;
     let config = match &args.config {
-        Some(name) => configuration(name)?,
+        Some(name) => FitConfig::read(name).with_context(|| format!("could not use {name} (--config)"))?,
         None => FitConfig::default_for(&space, targets.len()),
     };
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
@@ -147,24 +146,6 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     out.line(report)?;
     out.line(format_args!("wrote {}, {} bytes", args.out.display(), checkpoint.as_bytes().len()))?;
     out.flush()
-}
-
-/// The named configuration, or the one in a file.
-///
-/// # Errors
-/// When there is neither, or the file is no configuration.
-pub(in crate::cli) fn configuration(name: &str) -> anyhow::Result<FitConfig> {
-    if let Some(config) = FitConfig::named(name) {
-        return Ok(config);
-    }
-    let text = fs::read_to_string(name).with_context(|| {
-        let names: Vec<_> = FitConfig::names().collect();
-        format!(
-            "{name:?} is neither a built-in configuration ({}) nor a file that can be read (--config)",
-            names.join(", ")
-        )
-    })?;
-    FitConfig::parse(&text).with_context(|| format!("could not use {name} (--config)"))
 }
 
 fn known_task(name: &str) -> anyhow::Result<Task> {
