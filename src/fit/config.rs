@@ -176,6 +176,7 @@ impl FitConfig {
             Placement::Edge => "darts",
         };
         let mut config = Self::named(name).expect("the default configurations are built in");
+        config.model.read_out = None; // As the space's definition says.
         let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
         for dims in [&mut config.model.forward_dims, &mut config.model.backward_dims] {
             dims.resize(longest_path, dims[0]);
