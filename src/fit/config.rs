@@ -108,7 +108,27 @@ pub enum FitConfigError {
 const MAX_BATCH_SIZE: usize = 1 << 16;
 
 /// The configurations this binary carries.
-const NAMED: [(&str, &str); 11] = [
+const NAMED: [(&str, &str); 19] = [
+    ("anytime/nasbench101-gates-mse", include_str!("../../configs/anytime/nasbench101-gates-mse.toml")),
+    (
+        "anytime/nasbench101-gates-ranking",
+        include_str!("../../configs/anytime/nasbench101-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench101-ta-gates-mse", include_str!("../../configs/anytime/nasbench101-ta-gates-mse.toml")),
+    (
+        "anytime/nasbench101-ta-gates-ranking",
+        include_str!("../../configs/anytime/nasbench101-ta-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench201-gates-mse", include_str!("../../configs/anytime/nasbench201-gates-mse.toml")),
+    (
+        "anytime/nasbench201-gates-ranking",
+        include_str!("../../configs/anytime/nasbench201-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench201-ta-gates-mse", include_str!("../../configs/anytime/nasbench201-ta-gates-mse.toml")),
+    (
+        "anytime/nasbench201-ta-gates-ranking",
+        include_str!("../../configs/anytime/nasbench201-ta-gates-ranking.toml"),
+    ),
     ("darts", include_str!("../../configs/darts.toml")),
     ("enas", include_str!("../../configs/enas.toml")),
     ("nasbench101", include_str!("../../configs/nasbench101.toml")),
