@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod canonicalize;
+mod checkpoints;
 mod definition;
 mod describe;
 mod evaluate;
@@ -89,6 +90,9 @@ pub enum Command {
     /// Keep the versions of a task's model, and which of them answers.
     #[command(subcommand)]
     Models(models::Command),
+    /// Exchange checkpoints with the published implementation.
+    #[command(subcommand)]
+    Checkpoints(checkpoints::Command),
     /// Train what is due on a database, without serving.
     Work(work::Args),
     /// Bring the schema of the database up to date, without serving.
@@ -118,6 +122,7 @@ impl Command {
             Self::Retractions(command) => command.run(),
             Self::Runs(command) => command.run(),
             Self::Models(command) => command.run().map(|()| Outcome::Complete),
+            Self::Checkpoints(command) => command.run().map(|()| Outcome::Complete),
             Self::Work(args) => work::run(&args).map(|()| Outcome::Complete),
             Self::Migrate(config) => migrate::run(&config).map(|()| Outcome::Complete),
         };

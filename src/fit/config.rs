@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConfigError, ModelConfig};
+use crate::model::{ConfigError, Heads, ModelConfig};
+use crate::space::{Placement, SearchSpace};
 
 /// A configuration: the model and how it is fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,14 @@ pub enum Schedule {
 /// Why a text is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum FitConfigError {
+    /// Neither a name nor a file.
+    #[error("{name:?} is neither a built-in configuration ({}) nor a file that can be read", FitConfig::names().collect::<Vec<_>>().join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
     /// No TOML, or with other fields.
     #[error("configuration cannot be read")]
     Toml(#[from] toml::de::Error),
@@ -99,7 +108,27 @@ pub enum FitConfigError {
 const MAX_BATCH_SIZE: usize = 1 << 16;
 
 /// The configurations this binary carries.
-const NAMED: [(&str, &str); 11] = [
+const NAMED: [(&str, &str); 19] = [
+    ("anytime/nasbench101-gates-mse", include_str!("../../configs/anytime/nasbench101-gates-mse.toml")),
+    (
+        "anytime/nasbench101-gates-ranking",
+        include_str!("../../configs/anytime/nasbench101-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench101-ta-gates-mse", include_str!("../../configs/anytime/nasbench101-ta-gates-mse.toml")),
+    (
+        "anytime/nasbench101-ta-gates-ranking",
+        include_str!("../../configs/anytime/nasbench101-ta-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench201-gates-mse", include_str!("../../configs/anytime/nasbench201-gates-mse.toml")),
+    (
+        "anytime/nasbench201-gates-ranking",
+        include_str!("../../configs/anytime/nasbench201-gates-ranking.toml"),
+    ),
+    ("anytime/nasbench201-ta-gates-mse", include_str!("../../configs/anytime/nasbench201-ta-gates-mse.toml")),
+    (
+        "anytime/nasbench201-ta-gates-ranking",
+        include_str!("../../configs/anytime/nasbench201-ta-gates-ranking.toml"),
+    ),
     ("darts", include_str!("../../configs/darts.toml")),
     ("enas", include_str!("../../configs/enas.toml")),
     ("nasbench101", include_str!("../../configs/nasbench101.toml")),
@@ -127,6 +156,52 @@ impl FitConfig {
     pub fn named(name: &str) -> Option<Self> {
         let (_, text) = NAMED.iter().find(|(known, _)| *known == name)?;
         Some(Self::parse(text).expect("configurations of the binary are valid"))
+    }
+
+    /// The configuration this binary carries under `name`, or else the one in the file of that name.
+    ///
+    /// # Errors
+    /// When there is neither, or the file is no configuration.
+    pub fn read(name: &str) -> Result<Self, FitConfigError> {
+        if let Some(config) = Self::named(name) {
+            return Ok(config);
+        }
+        let text = std::fs::read_to_string(name)
+            .map_err(|source| FitConfigError::Unknown { name: name.to_owned(), source })?;
+        Self::parse(&text)
+    }
+
+    /// What trains predictors of `n_targets` targets in `space` if nobody says otherwise: the configuration named
+    /// after the space, or for a space of the user's own that of the built-in one most like it, with as many layers
+    /// as the longest path needs; a time step more for each target there are too few of.
+    #[must_use]
+    pub fn default_for(space: &SearchSpace, n_targets: usize) -> Self {
+        Self::named(&space.name).unwrap_or_else(|| Self::like(space)).with_steps_for(n_targets)
+    }
+
+    /// The same with a time step for each target at least, where each needs one.
+    #[must_use]
+    pub fn with_steps_for(mut self, n_targets: usize) -> Self {
+        if self.model.heads == Heads::PerStep {
+            self.model.n_steps = self.model.n_steps.max(n_targets);
+        }
+        self
+    }
+
+    fn like(space: &SearchSpace) -> Self {
+        let has_one_input = space.cells.len() == 1 && space.cells[0].n_inputs == 1;
+        let name = match space.placement {
+            Placement::Node => "nasbench101",
+            Placement::Edge if has_one_input => "nasbench201",
+            Placement::Edge => "darts",
+        };
+        let mut config = Self::named(name).expect("the default configurations are built in");
+        config.model.read_out = None; // As the space's definition says.
+        let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
+        for dims in [&mut config.model.forward_dims, &mut config.model.backward_dims] {
+            dims.resize(longest_path, dims[0]);
+        }
+        config
     }
 
     /// A configuration from TOML.

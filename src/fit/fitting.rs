@@ -211,6 +211,9 @@ impl Plan<'_> {
     /// One calibration for each target.
     fn calibrations(&self, full: &Checkpoint, folds: &[Checkpoint]) -> Result<Vec<Calibration>, FitError> {
         let reference = self.dataset.space.sample(REFERENCE_SIZE, 0);
+        if reference.len() < 2 {
+            return Err(FitError::NoCalibration);
+        }
         let full = Model::load(full, &Device::Cpu)?;
         let full_scores = self.reference_scores(&full, &reference)?;
 

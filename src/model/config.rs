@@ -182,7 +182,8 @@ pub struct ConfigError {
 /// No published predictor is near these; they bound what a foreign checkpoint can make us do.
 const MAX_DIM: usize = 4_096;
 const MAX_LAYERS: usize = 64;
-const MAX_STEPS: usize = 64;
+/// Time steps at most.
+pub const MAX_STEPS: usize = 64;
 
 impl ModelConfig {
     /// Checks that a model of this shape can be built and is of bounded size.

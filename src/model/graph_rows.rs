@@ -177,13 +177,8 @@ fn nodes_that_take_part(space: &SearchSpace, index: usize, cell: &Cell) -> Vec<b
 impl Symmetry {
     fn new(input: &Input<'_>, cfg: &ModelConfig, noise: &mut Noise<'_>) -> Self {
         let dim = symmetry_dim(cfg);
-        let space = input.architecture.space();
-        let n_places = || input.architecture.cells().iter().map(|cell| cell.n_places(space.placement)).sum();
         let values = match (cfg.symmetry_breaking, input.saliencies) {
-            (SymmetryBreaking::Random { .. }, _) => {
-                let n_places: usize = n_places();
-                noise(input, n_places * dim)
-            }
+            (SymmetryBreaking::Random { .. }, _) => noise(input, input.architecture.n_places() * dim),
             (SymmetryBreaking::Add { .. } | SymmetryBreaking::Concat { .. }, Some(saliencies)) => (0
                 ..saliencies.n_operations())
                 .flat_map(|place| saliencies.operation(place))

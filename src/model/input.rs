@@ -60,8 +60,7 @@ impl Input<'_> {
         }
         let Some(n_metrics) = cfg.symmetry_breaking.n_metrics() else { return Ok(()) };
         let saliencies = self.saliencies.ok_or(InputError::SalienciesMissing { n_metrics })?;
-        let n_operations: usize =
-            self.architecture.cells().iter().map(|cell| cell.n_places(space.placement)).sum();
+        let n_operations = self.architecture.n_places();
         if (saliencies.n_operations(), saliencies.n_metrics()) == (n_operations, n_metrics) {
             Ok(())
         } else {

@@ -15,6 +15,7 @@ mod input;
 mod layers;
 mod naming;
 mod network;
+mod published;
 mod seen;
 mod ta_gates;
 pub(crate) mod tensor_file;
@@ -27,7 +28,7 @@ pub use checkpoint::{
     StepHead,
 };
 pub use config::{
-    ConfigError, Encodes, Heads, ModelConfig, OtherNode, SymmetryBreaking, UpdateInput, UpdateMask,
+    ConfigError, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, SymmetryBreaking, UpdateInput, UpdateMask,
 };
 pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding, ReadNodes};
 pub use initial::Variables;

@@ -11,6 +11,21 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 /// # Errors
 /// When a tensor cannot be copied to the CPU as f32.
 pub fn write(tensors: &BTreeMap<String, Tensor>, key: &str, header: String) -> Result<Vec<u8>> {
+    serialize(tensors, Some(HashMap::from([(key.to_owned(), header)])))
+}
+
+/// `tensors` as f32 and nothing else.
+///
+/// # Errors
+/// When a tensor cannot be copied to the CPU as f32.
+pub fn write_plain(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
+    serialize(tensors, None)
+}
+
+fn serialize(
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>> {
     let mut rows = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let values: Vec<f32> = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
@@ -21,7 +36,7 @@ pub fn write(tensors: &BTreeMap<String, Tensor>, key: &str, header: String) -> R
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<std::result::Result<Vec<_>, SafeTensorError>>()?;
-    Ok(safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), header)])))?)
+    Ok(safetensors::serialize(views, metadata)?)
 }
 
 /// The text under `key`, if the file has one.

@@ -1,6 +1,9 @@
 //! The settings of this room.
 
+use std::error::Error;
 use std::num::NonZero;
+
+use crate::fit::FitConfig;
 
 /// Whether and with how much of the machine predictors are trained.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,6 +19,28 @@ pub struct Config {
     /// Share of the time that these threads compute; they rest between epochs for the rest of it.
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
     pub training_share: f64,
+    /// Train the predictors of a search space with this configuration, a built-in one or a TOML file, instead of the
+    /// space's own. May be given for several spaces.
+    #[arg(long, value_name = "SPACE=NAME|FILE", value_parser = of_space)]
+    pub training_config: Vec<OfSpace>,
+}
+
+/// How the predictors of one search space are trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfSpace {
+    /// The search space's name.
+    pub space: String,
+    /// How.
+    pub config: FitConfig,
+}
+
+fn of_space(text: &str) -> Result<OfSpace, String> {
+    let (space, config) = text.split_once('=').ok_or("is not SPACE=NAME or SPACE=FILE")?;
+    let config = FitConfig::read(config).map_err(|error| {
+        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
+    })?;
+    Ok(OfSpace { space: space.to_owned(), config })
 }
 
 /// Whether this process trains.

@@ -4,14 +4,13 @@ use std::fmt;
 use std::num::NonZero;
 
 use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, MAX_STEPS};
 use crate::retraining::Watch;
+use crate::retraining::config::OfSpace;
 use crate::space::SearchSpace;
 
 /// Folds for the calibration.
 const N_FOLDS: usize = 2;
-/// The configuration for spaces that have none of their own.
-const DEFAULT_CONFIG: &str = "nasbench201";
 
 /// Makes a checkpoint of a dataset. Computes for as long as it takes, on a thread of its own.
 pub trait Fit: fmt::Debug + Send + Sync {
@@ -39,27 +38,31 @@ pub trait Fit: fmt::Debug + Send + Sync {
 
 /// Trains with the configuration of the space. Where there are too few labels to calibrate
 /// with, or none rise with the scores, scores mean order only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Configured {
     /// Threads at most.
     pub n_threads: NonZero<usize>,
+    /// Configurations that take the place of spaces' own.
+    pub of_spaces: Vec<OfSpace>,
 }
 
 impl Configured {
-    fn config(space: &SearchSpace) -> FitConfig {
-        FitConfig::named(&space.name)
-            .or_else(|| FitConfig::named(DEFAULT_CONFIG))
-            .expect("the default configuration is built in")
+    fn config(&self, dataset: &Dataset) -> FitConfig {
+        let n_targets = dataset.targets.len();
+        match self.of_spaces.iter().find(|it| it.space == dataset.space.name) {
+            Some(OfSpace { config, .. }) => config.clone().with_steps_for(n_targets),
+            None => FitConfig::default_for(&dataset.space, n_targets),
+        }
     }
 }
 
 impl Fit for Configured {
-    fn max_targets(&self, space: &SearchSpace) -> usize {
-        Self::config(space).model.n_steps
+    fn max_targets(&self, _space: &SearchSpace) -> usize {
+        MAX_STEPS
     }
 
     fn can_start_from(&self, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
-        can_start_from(&Self::config(&dataset.space), dataset, checkpoint)
+        can_start_from(&self.config(dataset), dataset, checkpoint)
     }
 
     fn fit(
@@ -69,7 +72,7 @@ impl Fit for Configured {
         start: Option<&Checkpoint>,
         watch: &Watch,
     ) -> Result<Option<Checkpoint>, FitError> {
-        fit_with(&Self::config(&dataset.space), dataset, seed, start, self.n_threads, watch)
+        fit_with(&self.config(dataset), dataset, seed, start, self.n_threads, watch)
     }
 }
 

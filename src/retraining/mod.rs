@@ -14,7 +14,7 @@ mod judge;
 mod resume;
 mod watch;
 
-pub use config::{Config, Training};
+pub use config::{Config, OfSpace, Training};
 pub use dataset::{Datasets, datasets};
 pub use driver::{Driver, Timing};
 pub use due::{Due, Facts, PastRun, Reason, Why, back_off, is_due};

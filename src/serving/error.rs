@@ -91,14 +91,6 @@ pub enum LoadError {
         /// The task's space.
         expected: String,
     },
-    /// A checkpoint of a space that somebody defined otherwise, under the same name.
-    #[error("checkpoint scores another space {space} than the one that task {task} is about")]
-    OtherDefinition {
-        /// The name of both.
-        space: String,
-        /// The task.
-        task: TaskName,
-    },
     /// A checkpoint that is no model.
     #[error("could not load the model of task {task}")]
     Checkpoint {
@@ -133,9 +125,6 @@ pub enum WarmUpError {
     /// It failed.
     #[error(transparent)]
     Model(#[from] model::Error),
-    /// There is nothing it could score.
-    #[error("its search space seems to have no architecture")]
-    EmptySpace,
     /// Its answer was no number.
     #[error("its score is not finite")]
     NotFinite,

@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::domain::{ModelVersionId, Task};
 use crate::model::{Checkpoint, Input, Model};
 use crate::serving::{LoadError, Target, Version, WarmUpError};
-use crate::space::Saliencies;
+use crate::space::{Architecture, Saliencies};
 
 /// Loads a checkpoint as the version that answers for `task`, and lets it answer once, so that the first
 /// caller waits no longer than the others. Computes: not for an async thread.
@@ -23,8 +23,9 @@ pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Targ
     }
     let model = Model::load(checkpoint, device)
         .map_err(|source| LoadError::Checkpoint { task: task.name.clone(), source })?;
-    if **model.space() != *task.space {
-        return Err(LoadError::OtherDefinition { space: task.space.name.clone(), task: task.name });
+    if *model.space() != task.space {
+        let (found, expected) = (format!("{found}, defined otherwise"), task.space.name.clone());
+        return Err(LoadError::OtherSpace { found, task: task.name, expected });
     }
     if let Some(range) = model.valid_range()
         && range != task.unit.valid_range().into_inner()
@@ -38,15 +39,19 @@ pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Targ
 }
 
 /// Has the model score an arbitrary architecture, for the second time when it is timed: the first one
-/// also pays for what the device sets up.
+/// also pays for what the device sets up. A space may be so narrow that none is found at random.
 fn warm_up(model: &Model) -> Result<Duration, WarmUpError> {
-    let sample = model.space().sample(1, 0);
-    let architecture = sample.first().ok_or(WarmUpError::EmptySpace)?;
-    let saliencies = model.header().model.symmetry_breaking.n_metrics().map(|n_metrics| {
-        let n_values = n_metrics * architecture.operations().count();
-        Saliencies::new(n_metrics, vec![0.0; n_values]).expect("zeros in whole rows are saliencies")
-    });
-    let inputs = [Input { architecture, saliencies: saliencies.as_ref() }];
+    let architectures = model.space().sample(1, 0);
+    let n_metrics = model.header().model.symmetry_breaking.n_metrics();
+    let zeros = |architecture: &Architecture| {
+        let n_places = architecture.n_places();
+        let zeros = |n_metrics: usize| Saliencies::new(n_metrics, vec![0.0; n_metrics * n_places]);
+        n_metrics.map(|n_metrics| zeros(n_metrics).expect("zeros in whole rows are saliencies"))
+    };
+    let saliencies: Vec<Option<Saliencies>> = architectures.iter().map(zeros).collect();
+    let inputs: Vec<Input<'_>> = (architectures.iter().zip(&saliencies))
+        .map(|(architecture, saliencies)| Input { architecture, saliencies: saliencies.as_ref() })
+        .collect();
     model.scores(&inputs)?;
     let started = Instant::now();
     let scores = model.scores(&inputs)?;

@@ -96,6 +96,12 @@ impl Architecture {
         self.cells.iter().flat_map(Cell::operations)
     }
 
+    /// Rows its [`Saliencies`](crate::space::Saliencies) have: see [`Cell::n_places`].
+    #[must_use]
+    pub fn n_places(&self) -> usize {
+        self.cells.iter().map(|cell| cell.n_places(self.space.placement)).sum()
+    }
+
     /// The architecture in the space's own notation.
     #[must_use]
     pub fn text(&self) -> &str {

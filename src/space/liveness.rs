@@ -68,3 +68,36 @@ impl SearchSpace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::space::{Liveness, darts, nasbench101};
+
+    /// Node 1 leads nowhere, nothing leads to node 2, and node 4 is no connection.
+    #[test]
+    fn nodes_are_live_on_a_path_from_input_to_output() {
+        let text = "{'module_adjacency': [[0,1,0,1,1,0],[0,0,0,0,0,0],[0,0,0,1,0,1],[0,0,0,0,0,1],[0,0,0,0,0,1],\
+                    [0,0,0,0,0,0]], 'module_operations': ['input', 'maxpool3x3', 'maxpool3x3', 'maxpool3x3', 'none', \
+                    'output']}";
+        let module = nasbench101().parse(text).expect("valid");
+        let Liveness { nodes, edges } = nasbench101().liveness(&nasbench101().cells[0], &module.cells()[0]);
+        assert_eq!(nodes, [true, false, false, true, false, true]);
+        // 0 -> 1, 0 -> 3, 0 -> 4, 2 -> 3, 2 -> 5, 3 -> 5, 4 -> 5
+        assert_eq!(edges, [false, true, false, false, false, true, false]);
+        let pruned = nasbench101().without_dead_nodes(&nasbench101().cells[0], &module.cells()[0]);
+        assert_eq!((pruned.n_nodes, pruned.edges.len()), (3, 2));
+    }
+
+    #[test]
+    fn an_input_that_nothing_reads_is_dead() {
+        let cell = "('none', 0), ('skip_connect', 1), ('none', 0), ('skip_connect', 1), ('none', 0), \
+                    ('skip_connect', 1), ('none', 0), ('none', 1)";
+        let text = format!(
+            "Genotype(normal=[{cell}], normal_concat=range(2, 6), reduce=[{cell}], reduce_concat=range(2, 6))"
+        );
+        let architecture = darts().parse(&text).expect("valid");
+        let liveness = darts().liveness(&darts().cells[0], &architecture.cells()[0]);
+        assert_eq!(liveness.nodes, [false, true, true, true, true, false, true]);
+        assert!(liveness.is_connected());
+    }
+}

@@ -127,3 +127,67 @@ fn check_ends(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::space::{Cell, OperationIndex, darts, enas, nasbench101};
+
+    fn refusal(change: impl FnOnce(&mut Cell)) -> String {
+        let mut cells = darts().sample(1, 1)[0].cells().to_vec();
+        change(&mut cells[1]);
+        darts().architecture(cells).expect_err("changed for the worse").to_string()
+    }
+
+    /// The sample begins with edges 0 -> 2, 1 -> 2, 0 -> 3, 1 -> 3.
+    #[test]
+    fn edges_that_are_not_so_many_per_node_are_refused_with_the_field_named() {
+        let cases = [
+            (
+                refusal(|cell| cell.edges.swap(1, 2)),
+                "cells[1].edges[1].target: 3 where the edges into node 2 belong",
+            ),
+            (
+                refusal(|cell| cell.edges[1].source = 0),
+                "cells[1].edges[1].source: node 2 reads node 0 already",
+            ),
+            (
+                refusal(|cell| cell.edges.truncate(7)),
+                "cells[1].edges: 7 edges where 8 and those into the output belong",
+            ),
+            (refusal(|cell| cell.edges.truncate(11)), "cells[1].edges: 11 edges where the cell has 12"),
+            (refusal(|cell| cell.edges.swap(8, 9)), "cells[1].edges[8]: 3 -> 6 where the cell has 2 -> 6"),
+            (
+                refusal(|cell| cell.edges[11].operation = Some(OperationIndex(1))),
+                "cells[1].edges[11].operation: edges into the output carry the space's first skip",
+            ),
+        ];
+        for (refusal, message) in cases {
+            assert_eq!(refusal, message);
+        }
+    }
+
+    #[test]
+    fn loose_ends_are_the_nodes_that_no_inner_node_reads() {
+        for architecture in enas().sample(100, 2) {
+            for cell in architecture.cells() {
+                let (chosen, derived) = cell.edges.split_at(10);
+                for node in 2..7 {
+                    let is_read_inside = chosen.iter().any(|edge| edge.source == node);
+                    let is_read_by_output = derived.iter().any(|edge| edge.source == node);
+                    assert_ne!(is_read_inside, is_read_by_output, "node {node} of {architecture}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn free_edges_may_come_in_any_order_but_not_twice() {
+        let module = &nasbench101().sample(1, 1)[0];
+        let mut cell = module.cells()[0].clone();
+        cell.edges.reverse();
+        assert_eq!(nasbench101().architecture(vec![cell.clone()]).expect("valid"), *module);
+        cell.edges.push(cell.edges[0]);
+        let refused = nasbench101().architecture(vec![cell]).expect_err("an edge twice").to_string();
+        assert_eq!(refused, "cells[0].edges[5]: a second edge 2 -> 3");
+    }
+}

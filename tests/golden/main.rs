@@ -3,4 +3,5 @@
 
 mod encoder;
 mod losses;
+mod published;
 mod vectors;

@@ -78,7 +78,14 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
             refusal(|header| header.model.n_steps = 4),
             "checkpoint header: steps do not lie in 1 to 4 and end with 4",
         ),
-        (refusal(|header| header.space = "mars".into()), "checkpoint header: space \"mars\" is not known"),
+        (
+            refusal(|header| header.space = "mars".into()),
+            "checkpoint header: space \"mars\" is neither built in nor defined",
+        ),
+        (
+            refusal(|header| header.definition = Some((*tagates::space::darts()).clone())),
+            "checkpoint header: defines \"darts\", which is not its space \"nasbench201\"",
+        ),
         (
             refusal(|header| header.members.clear()),
             "checkpoint header: has 0 members, this binary serves one",

@@ -204,7 +204,7 @@ async fn a_model_of_a_created_space_answers_and_one_of_another_definition_is_ref
 
     let checkpoint = checkpoints::of_space(&wider);
     let refused = run(&app, &["models", "import", "--task", "of-mine", text(checkpoint.path())]).await;
-    assert!(error(&refused).contains("scores another space mine than the one"), "{refused:?}");
+    assert!(error(&refused).contains("scores space mine, defined otherwise"), "{refused:?}");
     let checkpoint = checkpoints::of_space(&space);
     let imported = json(&app, &["models", "import", "--task", "of-mine", text(checkpoint.path())]).await;
     let version = imported[0]["version"].as_str().expect("a name");

@@ -3,7 +3,6 @@
 mod progress;
 mod report;
 
-use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,9 +40,10 @@ pub struct Args {
     /// Train for this task: its holdout is kept back and reported on.
     #[arg(long)]
     task: Option<String>,
-    /// Configuration: the name of a built-in one, or a TOML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "nasbench201")]
-    config: String,
+    /// Configuration: the name of a built-in one, or a TOML file; by default the one of the space, or of the
+    /// built-in space most like it.
+    #[arg(long, value_name = "NAME|FILE")]
+    config: Option<String>,
     /// All chance comes from here: the same command writes the same file.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -96,10 +96,13 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
-    let config = configuration(&args.config)?;
     let space = builtin_or_file(&args.space)?;
     let task = args.task.as_deref().map(known_task).transpose()?;
     let targets = targets(args, task.as_ref())?;
+    let config = match &args.config {
+        Some(name) => FitConfig::read(name).with_context(|| format!("could not use {name} (--config)"))?,
+        None => FitConfig::default_for(&space, targets.len()),
+    };
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
     let rows = args.rows.read(&space, &targets, goal_and_unit)?;
     let (dataset, holdout) = match &task {
@@ -143,21 +146,6 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     out.line(report)?;
     out.line(format_args!("wrote {}, {} bytes", args.out.display(), checkpoint.as_bytes().len()))?;
     out.flush()
-}
-
-/// The named configuration, or the one in a file.
-fn configuration(name: &str) -> anyhow::Result<FitConfig> {
-    if let Some(config) = FitConfig::named(name) {
-        return Ok(config);
-    }
-    let text = fs::read_to_string(name).with_context(|| {
-        let names: Vec<_> = FitConfig::names().collect();
-        format!(
-            "{name:?} is neither a built-in configuration ({}) nor a file that can be read (--config)",
-            names.join(", ")
-        )
-    })?;
-    FitConfig::parse(&text).with_context(|| format!("could not use {name} (--config)"))
 }
 
 fn known_task(name: &str) -> anyhow::Result<Task> {

@@ -136,7 +136,8 @@ impl Driver {
     /// A driver that trains with as much of the machine as the settings give it.
     #[must_use]
     pub fn configured(store: Store, config: &Config) -> Self {
-        let fit = Configured { n_threads: config.training_threads };
+        let (n_threads, of_spaces) = (config.training_threads, config.training_config.clone());
+        let fit = Configured { n_threads, of_spaces };
         Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
     }
 

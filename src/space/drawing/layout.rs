@@ -73,10 +73,10 @@ impl<'a> Graph<'a> {
         let mut best = (self.n_crossings(&layers), layers.clone());
         for _ in 0..N_SWEEPS {
             for layer in 1..n_layers {
-                self.sort_by(&mut layers, layer, layer - 1, &self.above);
+                self.sort(&mut layers, layer, &self.above);
             }
             for layer in (1..n_layers).rev() {
-                self.sort_by(&mut layers, layer - 1, layer, &self.below);
+                self.sort(&mut layers, layer - 1, &self.below);
             }
             let n_crossings = self.n_crossings(&layers);
             if n_crossings < best.0 {
@@ -86,14 +86,13 @@ impl<'a> Graph<'a> {
         best.1
     }
 
-    /// Sorts a layer by where its neighbours in another layer stand on average.
-    fn sort_by(&self, layers: &mut [Vec<usize>], layer: usize, other: usize, neighbours: &[Vec<usize>]) {
+    /// Sorts a layer by where its neighbours in the one above or below stand on average.
+    fn sort(&self, layers: &mut [Vec<usize>], layer: usize, neighbours: &[Vec<usize>]) {
         let places = self.places(layers);
         let mut keyed: Vec<(f64, usize)> = layers[layer]
             .iter()
             .map(|&item| (mean(&neighbours[item], &places).unwrap_or(places[item]), item))
             .collect();
-        debug_assert!(layer.abs_diff(other) == 1);
         keyed.sort_by(|left, right| left.0.total_cmp(&right.0));
         layers[layer] = keyed.into_iter().map(|(_, item)| item).collect();
     }
@@ -133,7 +132,7 @@ impl<'a> Graph<'a> {
         let mut before = None;
         for &item in layer {
             let width = self.items[item].width;
-            offset += before.map_or(0.0, |before: f64| (before + width) / 2.0 + GAP);
+            offset += before.map_or(0.0, |before| f64::midpoint(before, width) + GAP);
             before = Some(width);
             offsets.push(offset);
             let wish = mean(&neighbours[item], xs).unwrap_or(xs[item]) - offset;
@@ -203,7 +202,7 @@ mod tests {
         layer.sort_by(|left, right| left.0.total_cmp(right.0));
         for pair in layer.windows(2) {
             let apart = pair[1].0 - pair[0].0;
-            assert!(apart >= (pair[0].1.width + pair[1].1.width) / 2.0 + GAP - 1e-9);
+            assert!(apart >= f64::midpoint(pair[0].1.width, pair[1].1.width) + GAP - 1e-9);
         }
     }
 }

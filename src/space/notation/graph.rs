@@ -64,10 +64,10 @@ impl<'de> Visitor<'de> for EdgeVisitor {
         let source = edge.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
         let target = edge.next_element()?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
         let operation = edge.next_element()?;
-        match operation.is_some() && edge.next_element::<IgnoredAny>()?.is_some() {
-            true => Err(A::Error::invalid_length(4, &self)),
-            false => Ok(EdgeText { source, target, operation }),
+        if operation.is_some() && edge.next_element::<IgnoredAny>()?.is_some() {
+            return Err(A::Error::invalid_length(4, &self));
         }
+        Ok(EdgeText { source, target, operation })
     }
 }
 

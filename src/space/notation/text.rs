@@ -4,7 +4,7 @@ use crate::space::GraphError;
 
 /// Bytes of an architecture's text at most: more than any space can print (four cells of 128 edges, an operation's
 /// name of 64 bytes on each, come to 40,000), few enough to be read at once.
-const MAX_BYTES: usize = 65_536;
+pub(in crate::space) const MAX_TEXT_BYTES: usize = 65_536;
 
 /// Characters of a faulty text that are quoted.
 const QUOTED: usize = 24;
@@ -29,11 +29,11 @@ pub enum ParseError {
 
 /// Refuses a text that is too long to look at.
 pub(super) fn check_length(text: &str) -> Result<(), ParseError> {
-    if text.len() <= MAX_BYTES {
+    if text.len() <= MAX_TEXT_BYTES {
         return Ok(());
     }
-    let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_BYTES).count();
-    let expected = format!("the text to end within {MAX_BYTES} bytes");
+    let n_chars = text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= MAX_TEXT_BYTES).count();
+    let expected = format!("the text to end within {MAX_TEXT_BYTES} bytes");
     Err(ParseError::Text { column: n_chars + 1, expected, found: format!("{} bytes", text.len()) })
 }
 

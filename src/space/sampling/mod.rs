@@ -12,18 +12,21 @@ use rand_chacha::ChaCha8Rng;
 use self::draw::below;
 use crate::space::wiring::complete_edges;
 use crate::space::{
-    Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, SearchSpace, Wiring,
+    Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, Role, SearchSpace, Wiring,
 };
 
 /// Draws in a row that bring nothing new after which a space counts as exhausted.
 const MAX_VAIN_DRAWS: usize = 10_000;
 
 impl SearchSpace {
-    /// How many architectures the space has as written, isomorphic ones counted each. `None` where
-    /// they are too many for a `u64`, or architectures choose their edges too, or have to be connected.
+    /// How many architectures the space has as written, isomorphic ones counted each. `None` where they are too
+    /// many for a `u64`, or not every choice of operations is one: architectures choose their edges too, or
+    /// missing connections may leave none that is connected.
     #[must_use]
     pub fn n_architectures(&self) -> Option<u64> {
-        if self.wiring != Wiring::Complete || self.dead_nodes == DeadNodes::Pruned {
+        let may_be_unconnected = self.dead_nodes == DeadNodes::Pruned
+            && self.operations.iter().any(|operation| operation.role == Role::None);
+        if self.wiring != Wiring::Complete || may_be_unconnected {
             return None;
         }
         let n_operations = u64::try_from(self.operations.len()).ok()?;
@@ -37,8 +40,8 @@ impl SearchSpace {
         let n_architectures = self.n_architectures()?;
         let space = Arc::clone(self);
         Some((0..n_architectures).filter_map(move |index| {
-            // Always one where the count is known.
-            space.architecture(space.complete_cells(space.digits(index))).ok()
+            let operations = space.digits(index);
+            space.architecture(space.complete_cells(operations)).ok()
         }))
     }
 
@@ -52,10 +55,10 @@ impl SearchSpace {
         let n_distinct =
             self.n_architectures().and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut seen = HashSet::new();
+        let mut taken = HashSet::new();
         let next_new = || {
             let draws = iter::repeat_with(|| self.draw(&mut rng)).take(self.max_vain_draws());
-            draws.flatten().find(|architecture| seen.insert(architecture.text().to_owned()))
+            draws.flatten().find(|architecture| taken.insert(architecture.text().to_owned()))
         };
         iter::from_fn(next_new).take(n.min(n_distinct)).collect()
     }
@@ -138,7 +141,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::space::nasbench201;
+    use crate::space::{nasbench101, nasbench201};
 
     fn texts(architectures: &[Architecture]) -> Vec<&str> {
         architectures.iter().map(Architecture::text).collect()
@@ -173,5 +176,32 @@ mod tests {
         let sample = nasbench201().sample(20_000, 1);
         assert_eq!(sample.len(), 15_625);
         assert_eq!(texts(&sample).iter().collect::<HashSet<_>>().len(), 15_625);
+    }
+
+    fn pruned(operations: &str) -> Arc<SearchSpace> {
+        let definition = include_str!("../registry/nasbench201.toml")
+            .replace("skeleton = \"nasbench201\"", "dead_nodes = \"pruned\"");
+        let (before, after) = definition.split_once("operations = [").expect("it has operations");
+        let (_, after) = after.split_once(']').expect("they end");
+        Arc::new(toml::from_str(&format!("{before}operations = [{operations}]{after}")).expect("sound"))
+    }
+
+    #[test]
+    fn unconnected_choices_are_neither_counted_nor_drawn() {
+        let space =
+            pruned("{ name = \"none\", role = \"none\" }, { name = \"conv\", role = \"parametrised\" }");
+        assert_eq!(space.n_architectures(), None);
+        assert!(space.enumerate().is_none());
+        let sample = space.sample(64, 1);
+        // Of 64 choices those where node 3 is reached: every path there is one of 0-3, 0-1-3, 0-2-3, 0-1-2-3.
+        assert_eq!(sample.len(), 47);
+        assert!(pruned("{ name = \"none\", role = \"none\" }").sample(1, 1).is_empty());
+    }
+
+    #[test]
+    fn modules_are_drawn_in_all_sizes_and_connected() {
+        let sizes: HashSet<usize> =
+            nasbench101().sample(1_000, 1).iter().map(|module| module.cells()[0].n_nodes).collect();
+        assert_eq!(sizes, (2..=7).collect());
     }
 }

@@ -90,9 +90,8 @@ fn cell_cost(space: &SearchSpace, cell: &Cell, output: Maps, reduces: bool) -> C
 /// `None` for a name that DARTS does not have.
 fn operation_cost(name: &str, output: Maps, is_strided: bool) -> Option<Cost> {
     match name {
-        "none" | "max_pool_3x3" | "avg_pool_3x3" => Some(Cost::default()),
         "skip_connect" if is_strided => Some(factorised_reduction(output.channels, output)),
-        "skip_connect" => Some(Cost::default()),
+        "none" | "skip_connect" | "max_pool_3x3" | "avg_pool_3x3" => Some(Cost::default()),
         "sep_conv_3x3" => Some(separable_convolution(3, output) * 2),
         "sep_conv_5x5" => Some(separable_convolution(5, output) * 2),
         "dil_conv_3x3" => Some(separable_convolution(3, output)),

@@ -27,6 +27,14 @@ fn changed(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
+/// Each case is a part of [`TEXT`], what stands there instead, and the message.
+fn check_refusals(cases: &[(&str, &str, &str)]) {
+    for (from, to, message) in cases {
+        let text = changed(TEXT, from, to);
+        assert_eq!(darts().parse(&text).expect_err(&text).to_string(), *message, "{text}");
+    }
+}
+
 #[test]
 fn a_faulty_text_is_refused_with_place_and_expectation() {
     let cases = [
@@ -101,6 +109,13 @@ fn a_faulty_text_is_refused_with_place_and_expectation() {
             "('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ",
             "column 186: expected ']' after 8 of the operations of a cell, found \"('dil_conv_3x3', 2)], no\"..",
         ),
+    ];
+    check_refusals(&cases);
+}
+
+#[test]
+fn faulty_fields_and_graphs_are_refused_too() {
+    let cases = [
         (
             "normal_concat=[2, 3, 4, 5]",
             "normal_concat=[2, 3, 4]",
@@ -131,10 +146,7 @@ fn a_faulty_text_is_refused_with_place_and_expectation() {
         ("5])", "5])é", "column 419: expected the end of the text, found \"é\""),
         ("'sep_conv_3x3', 1", "'sep_conv_3x3', 0", "cells[0].edges[1].source: node 2 reads node 0 already"),
     ];
-    for (from, to, message) in cases {
-        let text = changed(TEXT, from, to);
-        assert_eq!(darts().parse(&text).expect_err(&text).to_string(), message, "{text}");
-    }
+    check_refusals(&cases);
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Checkpoints of the published implementation: the tensors of its state dict, and nothing of what they mean.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::model::{
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, MAX_SIZE_BYTES, Member, ModelConfig, PredictorKind,
+    SeenClasses, StepHead, tensor_file,
+};
+use crate::space::SearchSpace;
+
+/// The heads of all time steps but the last.
+const EARLIER_HEADS: &str = "pre_mlps.";
+
+impl Checkpoint {
+    /// The predictor in a published state dict (`safetensors`), which `cfg` describes. `budgets` are those that the
+    /// last time steps predict, one each; without, the last one has a score and no budget. Heads of other steps are
+    /// left out. Its scores mean order only.
+    ///
+    /// # Errors
+    /// When the bytes are no safetensors file, or the tensors not those of such a model of `space`.
+    pub fn from_published(
+        bytes: &[u8],
+        cfg: &ModelConfig,
+        space: &SearchSpace,
+        budgets: &[u32],
+    ) -> Result<Self, CheckpointError> {
+        if bytes.len() > MAX_SIZE_BYTES {
+            return Err(CheckpointError::TooLarge { size_bytes: bytes.len() as u64 });
+        }
+        let n_heads = budgets.len().max(1);
+        let Some(first_step) = (cfg.n_steps + 1).checked_sub(n_heads).filter(|step| *step >= 1) else {
+            let problem = format!("{n_heads} budgets need as many time steps, the model has {}", cfg.n_steps);
+            return Err(CheckpointError::Inconsistent(problem));
+        };
+        let mismatch = |source: candle_core::Error| CheckpointError::Mismatch(source.to_string());
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(mismatch)? {
+            if earlier_step(&name).is_none_or(|step| step >= first_step) {
+                tensors.insert(name, tensor.to_dtype(DType::F32).map_err(mismatch)?);
+            }
+        }
+        let steps = (first_step..=cfg.n_steps).enumerate().map(|(index, step)| StepHead {
+            step,
+            budget: budgets.get(index).copied(),
+            calibration: None,
+        });
+        let header = Header {
+            format_version: FORMAT_VERSION,
+            predictor_kind: PredictorKind::TaGates,
+            members: vec![Member { tensor_prefix: String::new(), seed: 0 }],
+            model: cfg.clone(),
+            space: space.name.clone(),
+            definition: crate::space::builtin(&space.name).is_none().then(|| space.clone()),
+            task: None,
+            steps: steps.collect(),
+            trained_on: SeenClasses::default(),
+            holdout: None,
+            training: serde_json::Value::Null,
+            report: serde_json::Value::Null,
+        };
+        Self::new(&header, &tensors)
+    }
+
+    /// The tensors as a state dict that the published implementation loads: a safetensors file without our header.
+    ///
+    /// # Errors
+    /// When a tensor cannot be copied.
+    pub fn to_published(&self) -> Result<Vec<u8>, CheckpointError> {
+        let tensors: BTreeMap<String, Tensor> = self.tensors(&Device::Cpu)?.into_iter().collect();
+        tensor_file::write_plain(&tensors).map_err(|source| CheckpointError::Mismatch(source.to_string()))
+    }
+}
+
+/// The time step, from 1, of a tensor that belongs to the head of one before the last.
+fn earlier_step(name: &str) -> Option<usize> {
+    let (index, _) = name.strip_prefix(EARLIER_HEADS)?.split_once('.')?;
+    Some(index.parse::<usize>().ok()? + 1)
+}
