@@ -164,7 +164,7 @@ pub fn saliencies(z: &Value, architecture: &Architecture) -> Saliencies {
             }
             "nasbench201" => rows.extend(cell.edges.iter().map(|edge| numbers(&z[edge.target][edge.source]))),
             "darts" => {
-                rows.extend(cell.edges.iter().map(|edge| numbers(&z[index][edge.target][edge.source])))
+                rows.extend(cell.edges.iter().map(|edge| numbers(&z[index][edge.target][edge.source])));
             }
             "enas" => rows.extend(cell.edges.iter().enumerate().map(|(place, edge)| {
                 let slot = if edge.target + 1 == cell.n_nodes { 0 } else { place % 2 };

@@ -8,6 +8,7 @@ mod commands;
 #[expect(dead_code, reason = "the suite of the store needs more of it")]
 mod database;
 mod databases;
+mod every_space;
 mod import;
 mod limits;
 mod models;

@@ -76,7 +76,7 @@ async fn names(app: &TestApp) -> Vec<String> {
     }
 }
 
-async fn sample(
+pub async fn sample(
     app: &TestApp,
     search_space: &str,
     count: u32,
