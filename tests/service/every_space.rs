@@ -149,7 +149,6 @@ async fn promote(app: &TestApp, task: &str, version: &str) {
             who: "a test".into(),
             why: "it is there".into(),
             expected_champion: Some(String::new()),
-            ..Default::default()
         };
         service.promote_model_version(request).await.expect("a champion");
     }
