@@ -15,6 +15,9 @@ pub struct FitConfig {
     pub n_epochs: usize,
     /// Architectures in one step of the optimiser.
     pub batch_size: usize,
+    /// The predictor is the mean of the weights after so many of the last epochs; with 0 those after the very last.
+    #[serde(default)]
+    pub averaged_epochs: usize,
     /// What is minimised.
     pub loss: Loss,
     /// How.
@@ -215,6 +218,8 @@ impl FitConfig {
             if holds { Ok(()) } else { Err(FitConfigError::Field { field, problem }) }
         };
         field(config.n_epochs >= 1, "n_epochs", "is not at least 1")?;
+        let is_share = config.averaged_epochs <= config.n_epochs;
+        field(is_share, "averaged_epochs", "is more than n_epochs")?;
         let is_batch = (2..=MAX_BATCH_SIZE).contains(&config.batch_size);
         field(is_batch, "batch_size", "is not between 2 and 65536")?;
         let optimizer = &config.optimizer;

@@ -5,6 +5,7 @@
 //! and what to do with the result.
 
 mod adam;
+mod average;
 mod calibrate;
 mod config;
 mod dataset;

@@ -11,6 +11,7 @@ use crate::model::tensor_file;
 const HEADER_KEY: &str = "tagates_training";
 const FIRST: &str = "optimizer.first.";
 const SECOND: &str = "optimizer.second.";
+const AVERAGE: &str = "average.";
 
 /// Everything that changes from epoch to epoch.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct State {
     pub variables: BTreeMap<String, Tensor>,
     /// Moments of the optimiser.
     pub moments: BTreeMap<String, Moments>,
+    /// Means of the variables over the epochs that count for it so far.
+    pub average: BTreeMap<String, Tensor>,
 }
 
 /// Why bytes are no state a run can go on from.
@@ -64,6 +67,7 @@ impl State {
             tensors.insert(format!("{FIRST}{name}"), moments.first.clone());
             tensors.insert(format!("{SECOND}{name}"), moments.second.clone());
         }
+        tensors.extend(self.average.iter().map(|(name, mean)| (format!("{AVERAGE}{name}"), mean.clone())));
         Ok(tensor_file::write(&tensors, HEADER_KEY, header)?)
     }
 
@@ -77,12 +81,15 @@ impl State {
         if header.fingerprint != fingerprint {
             return Err(StateError::OtherRun);
         }
-        let (mut variables, mut firsts, mut seconds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut variables, mut average) = (BTreeMap::new(), BTreeMap::new());
+        let (mut firsts, mut seconds) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in candle_core::safetensors::load_buffer(bytes, &Device::Cpu)? {
             if let Some(name) = name.strip_prefix(FIRST) {
                 firsts.insert(name.to_owned(), tensor);
             } else if let Some(name) = name.strip_prefix(SECOND) {
                 seconds.insert(name.to_owned(), tensor);
+            } else if let Some(name) = name.strip_prefix(AVERAGE) {
+                average.insert(name.to_owned(), tensor);
             } else {
                 variables.insert(name, tensor);
             }
@@ -96,7 +103,8 @@ impl State {
                 Ok((name, Moments { first, second }))
             })
             .collect::<Result<_, StateError>>()?;
-        Ok(Self { n_epochs_done: header.n_epochs_done, n_steps: header.n_steps, variables, moments })
+        let Header { n_epochs_done, n_steps, .. } = header;
+        Ok(Self { n_epochs_done, n_steps, variables, moments, average })
     }
 
     /// Gives `variables` the stored values.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Budget, Goal, Unit};
 use crate::fit::adam::Adam;
+use crate::fit::average::WeightAverage;
 use crate::fit::config::{FitConfig, Loss, Pairs};
 use crate::fit::dataset::{Dataset, Example, Target};
 use crate::fit::dropout::SeededDropout;
@@ -122,6 +123,7 @@ pub struct Trainer<'a> {
     variables: Variables,
     network: Network,
     adam: Adam,
+    average: WeightAverage,
     n_epochs_done: usize,
     /// The digest of the checkpoint whose weights it started from.
     started_from: Option<[u8; 32]>,
@@ -166,7 +168,9 @@ impl<'a> Trainer<'a> {
         let steps = scored_steps(n_targets, &config.model);
         let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
         let adam = Adam::new(config.optimizer);
-        Ok(Self { config, dataset, seed, variables, network, adam, n_epochs_done: 0, started_from: None })
+        let average = WeightAverage::default();
+        let (n_epochs_done, started_from) = (0, None);
+        Ok(Self { config, dataset, seed, variables, network, adam, average, n_epochs_done, started_from })
     }
 
     /// The run that starts from the weights of a checkpoint instead: a warm start.
@@ -194,6 +198,7 @@ impl<'a> Trainer<'a> {
         let state = State::read(state, &self.fingerprint())?;
         state.restore(&self.variables.by_name())?;
         self.n_epochs_done = state.n_epochs_done;
+        self.average = WeightAverage::resumed(state.average);
         self.adam = Adam::resumed(self.config.optimizer, state.n_steps, state.moments);
         Ok(self)
     }
@@ -220,6 +225,7 @@ impl<'a> Trainer<'a> {
             n_steps: self.adam.n_steps(),
             variables: tensors(&self.variables),
             moments: self.adam.moments().clone(),
+            average: self.average.mean().clone(),
         }
         .write(&self.fingerprint())?)
     }
@@ -254,6 +260,10 @@ impl<'a> Trainer<'a> {
             return Err(FitError::Diverged { epoch: number });
         }
         self.n_epochs_done = number;
+        let n_before = self.config.n_epochs - self.config.averaged_epochs;
+        if number > n_before {
+            self.average.add(&tensors(&self.variables), number - n_before)?;
+        }
         Ok(Epoch { number, loss, kendall_tau: self.training_tau(&order, &scores) })
     }
 
@@ -282,7 +292,10 @@ impl<'a> Trainer<'a> {
             training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
             report: serde_json::Value::Null,
         };
-        let mut tensors = tensors(&self.variables);
+        let mut tensors = match self.average.mean() {
+            mean if mean.is_empty() => tensors(&self.variables),
+            mean => mean.clone(),
+        };
         tensors.extend(constants::tensors(cfg, &self.dataset.space)?);
         Ok(Checkpoint::new(&header, &tensors)?)
     }

@@ -13,31 +13,63 @@ use tagates::fit::{
     Dataset, Epoch, Example, FitConfig, FitError, Loss, Observer, Plan, Run, StateError, Trainer,
 };
 use tagates::metrics::kendall_tau;
-use tagates::model::{Input, Model, ModelConfig, SymmetryBreaking};
+use tagates::model::{Checkpoint, Input, Model, ModelConfig, SymmetryBreaking};
 
 use crate::{labelled, tiny};
 
 #[test]
 fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
-    let config = tiny(SymmetryBreaking::Random { scale: 0.1 });
-    let dataset = labelled(40, &config);
-    let straight = {
-        let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
-        while !trainer.is_done() {
-            trainer.run_epoch().expect("an epoch");
+    for averaged_epochs in [0, 3] {
+        let config = FitConfig { averaged_epochs, ..tiny(SymmetryBreaking::Random { scale: 0.1 }) };
+        let dataset = labelled(40, &config);
+        let to_the_end = |mut trainer: Trainer<'_>| {
+            while !trainer.is_done() {
+                trainer.run_epoch().expect("an epoch");
+            }
+            trainer.checkpoint().expect("a checkpoint")
+        };
+        let straight = to_the_end(Trainer::new(&config, &dataset, 9).expect("a run"));
+        // Before the weights are averaged, and in the midst of it.
+        for n_epochs in [1, 3] {
+            let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
+            for _ in 0..n_epochs {
+                trainer.run_epoch().expect("an epoch");
+            }
+            let state = trainer.state().expect("a state");
+            let trainer = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.resumed(&state));
+            let trainer = trainer.expect("the same run");
+            assert_eq!(trainer.n_epochs_done(), n_epochs);
+            assert_eq!(to_the_end(trainer).as_bytes(), straight.as_bytes());
         }
-        trainer.checkpoint().expect("a checkpoint")
+    }
+}
+
+#[test]
+fn averaged_weights_are_the_mean_of_those_after_the_last_epochs() {
+    let config = FitConfig { averaged_epochs: 2, ..tiny(SymmetryBreaking::None) };
+    let last = FitConfig { averaged_epochs: 0, ..config.clone() };
+    let dataset = labelled(40, &config);
+    let weights = |checkpoint: &Checkpoint| {
+        let tensors = candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &Device::Cpu);
+        let weight = tensors.expect("safetensors").remove("mlp.1.weight").expect("the head's output");
+        weight.flatten_all().and_then(|weight| weight.to_vec1::<f32>()).expect("numbers")
     };
+    let mut trainer = Trainer::new(&last, &dataset, 9).expect("a run");
+    let mut after_epochs = Vec::new();
+    while !trainer.is_done() {
+        trainer.run_epoch().expect("an epoch");
+        after_epochs.push(weights(&trainer.checkpoint().expect("a checkpoint")));
+    }
     let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
-    trainer.run_epoch().expect("an epoch");
-    let state = trainer.state().expect("a state");
-    let trainer = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.resumed(&state));
-    let mut trainer = trainer.expect("the same run");
-    assert_eq!(trainer.n_epochs_done(), 1);
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
     }
-    assert_eq!(trainer.checkpoint().expect("a checkpoint").as_bytes(), straight.as_bytes());
+    let averaged = weights(&trainer.checkpoint().expect("a checkpoint"));
+    let [.., third, fourth] = &after_epochs[..] else { panic!("four epochs") };
+    for ((mean, third), fourth) in averaged.iter().zip(third).zip(fourth) {
+        assert!((mean - f32::midpoint(*third, *fourth)).abs() < 1e-6);
+    }
+    assert_ne!(third, fourth, "an epoch changes something");
 }
 
 #[test]
