@@ -6,6 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::space::{Cell, CellShape, Edge, OperationIndex, OutputEdges, Placement, Role, SearchSpace};
 
+/// How likely a cell that may be smaller has one node fewer, again and again.
+const SMALLER: f64 = 0.2;
+
 /// A uniform number below `n`. As a `u64`, because `usize` would draw otherwise on 32 bits.
 pub(super) fn below(n: u64, rng: &mut ChaCha8Rng) -> usize {
     rng.random_range(0..n) as usize
@@ -43,16 +46,20 @@ impl SearchSpace {
         Cell { n_nodes: shape.n_nodes, node_operations, edges }
     }
 
-    /// Each edge there can be is drawn with even chances, or fewer where so many would be too many. Where all
-    /// nodes have to be there, those without a way in or out get one; else dead nodes are left out again.
+    /// A cell of nearly always the largest sizes, as most architectures have them: one way into and out of every node,
+    /// then a random number of other edges. There may be too many of them for the space.
     pub(super) fn draw_free(&self, shape: &CellShape, max_edges: usize, rng: &mut ChaCha8Rng) -> Cell {
-        let pairs: Vec<(usize, usize)> = super::complete_edges(shape).collect();
-        let chance = f64::min(0.5, max_edges as f64 / pairs.len() as f64);
-        let mut ends: Vec<(usize, usize)> = pairs.into_iter().filter(|_| rng.random_bool(chance)).collect();
-        let has_one_size = shape.sizes().count() == 1;
-        if has_one_size {
-            connect(shape, &mut ends, rng);
+        let mut n_nodes = shape.n_nodes;
+        while n_nodes > *shape.sizes().start() && rng.random_bool(SMALLER) {
+            n_nodes -= 1;
         }
+        let shape = &CellShape { n_nodes, ..shape.clone() };
+        let mut ends = connected(shape, rng);
+        let is_free = |pair: &(usize, usize)| !ends.contains(pair);
+        let others = shuffled(super::complete_edges(shape).filter(is_free).collect(), rng);
+        let n_most = max_edges.saturating_sub(ends.len()).min(others.len());
+        let n_others = below(n_most as u64 + 1, rng);
+        ends.extend(others.into_iter().take(n_others));
         ends.sort_unstable_by_key(|&(source, target)| (target, source));
         let edges = ends.into_iter().map(|(source, target)| Edge {
             source,
@@ -62,12 +69,9 @@ impl SearchSpace {
         let edges = edges.collect();
         let node_operations = match self.placement {
             Placement::Edge => Vec::new(),
-            Placement::Node => {
-                (shape.n_inputs..shape.n_nodes - 1).map(|_| self.draw_operation(rng)).collect()
-            }
+            Placement::Node => (shape.n_inputs..n_nodes - 1).map(|_| self.draw_operation(rng)).collect(),
         };
-        let cell = Cell { n_nodes: shape.n_nodes, node_operations, edges };
-        if has_one_size { cell } else { self.without_dead_nodes(shape, &cell) }
+        Cell { n_nodes, node_operations, edges }
     }
 
     fn draw_operation(&self, rng: &mut ChaCha8Rng) -> OperationIndex {
@@ -80,22 +84,20 @@ impl SearchSpace {
     }
 }
 
-/// Adds edges until every inner node reads one node and is read by one, and the output reads one.
-fn connect(shape: &CellShape, ends: &mut Vec<(usize, usize)>, rng: &mut ChaCha8Rng) {
-    for node in shape.n_inputs..shape.n_nodes {
-        if ends.iter().all(|(_, target)| *target != node) {
-            ends.push((below(node as u64, rng), node));
-        }
-    }
+/// Edges by which every inner node reads one node and is read by one, and the output reads one.
+fn connected(shape: &CellShape, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
+    let mut ends: Vec<(usize, usize)> =
+        (shape.n_inputs..shape.n_nodes).map(|node| (below(node as u64, rng), node)).collect();
     for node in shape.n_inputs..shape.n_nodes - 1 {
         if ends.iter().all(|(source, _)| *source != node) {
             let n_later = (shape.n_nodes - 1 - node) as u64;
             ends.push((node, node + 1 + below(n_later, rng)));
         }
     }
+    ends
 }
 
-fn shuffled(mut items: Vec<usize>, rng: &mut ChaCha8Rng) -> Vec<usize> {
+fn shuffled<T>(mut items: Vec<T>, rng: &mut ChaCha8Rng) -> Vec<T> {
     items.shuffle(rng);
     items
 }
