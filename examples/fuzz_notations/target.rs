@@ -132,7 +132,9 @@ fn check_architecture(architecture: &Architecture) {
     let again = space.parse(architecture.text()).expect("what is printed can be read");
     assert_eq!(again.cells(), architecture.cells(), "what is printed means the same");
     assert_eq!(again.text(), architecture.text(), "and is printed the same");
-    let id = architecture.canonical().id;
+    let canonical = architecture.canonical();
+    assert_eq!(canonical.representatives().len(), space.cells.len(), "a representative for each cell");
+    let id = canonical.id;
     assert!(id.as_str().starts_with(&format!("{}.c1.", space.name)), "{id} names the space");
     if let Some(cost) = architecture.cost() {
         assert!(cost.parameters > 0 && cost.flops > 0, "{cost:?} of a network with a stem");

@@ -24,7 +24,7 @@ impl<'a> From<&'a Architecture> for Input<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
     /// Of another space than the model.
-    #[error("architecture of space {found}, the model scores {expected}")]
+    #[error("architecture of space {found}, the model scores {expected} as it was defined for it")]
     OtherSpace {
         /// Its space.
         found: String,
@@ -55,7 +55,7 @@ impl Input<'_> {
     /// saliencies of another shape.
     pub fn check(&self, space: &Arc<SearchSpace>, cfg: &ModelConfig) -> Result<(), InputError> {
         let found = self.architecture.space();
-        if found.name != space.name {
+        if !Arc::ptr_eq(found, space) && found != space {
             return Err(InputError::OtherSpace { found: found.name.clone(), expected: space.name.clone() });
         }
         let Some(n_metrics) = cfg.symmetry_breaking.n_metrics() else { return Ok(()) };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, MAX_SIZE_BYTES, Member, ModelConfig, PredictorKind,
-    SeenClasses, StepHead, tensor_file,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, MAX_SIZE_BYTES, Member, ModelConfig,
+    PredictorKind, SeenClasses, StepHead, tensor_file,
 };
 use crate::space::SearchSpace;
 
@@ -19,7 +19,8 @@ impl Checkpoint {
     /// left out. Its scores mean order only.
     ///
     /// # Errors
-    /// When the bytes are no safetensors file, or the tensors not those of such a model of `space`.
+    /// When the bytes are no safetensors file, or the tensors not those of such a model of `space`; with more budgets
+    /// than time steps, and with several where one head serves all.
     pub fn from_published(
         bytes: &[u8],
         cfg: &ModelConfig,
@@ -30,6 +31,10 @@ impl Checkpoint {
             return Err(CheckpointError::TooLarge { size_bytes: bytes.len() as u64 });
         }
         let n_heads = budgets.len().max(1);
+        if cfg.heads == Heads::LastStep && n_heads > 1 {
+            let problem = "the outputs of a head that serves several budgets are not published".to_owned();
+            return Err(CheckpointError::Inconsistent(problem));
+        }
         let Some(first_step) = (cfg.n_steps + 1).checked_sub(n_heads).filter(|step| *step >= 1) else {
             let problem = format!("{n_heads} budgets need as many time steps, the model has {}", cfg.n_steps);
             return Err(CheckpointError::Inconsistent(problem));
@@ -68,7 +73,13 @@ impl Checkpoint {
     /// # Errors
     /// When a tensor cannot be copied.
     pub fn to_published(&self) -> Result<Vec<u8>, CheckpointError> {
-        let tensors: BTreeMap<String, Tensor> = self.tensors(&Device::Cpu)?.into_iter().collect();
+        let prefix = match self.header().members[0].tensor_prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}."),
+        };
+        let published = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
+        let tensors: BTreeMap<String, Tensor> =
+            self.tensors(&Device::Cpu)?.into_iter().map(|(name, tensor)| (published(name), tensor)).collect();
         tensor_file::write_plain(&tensors).map_err(|source| CheckpointError::Mismatch(source.to_string()))
     }
 }

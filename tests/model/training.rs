@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use candle_core::Device;
 use tagates::domain::Goal;
@@ -14,8 +14,9 @@ use tagates::fit::{
 };
 use tagates::metrics::kendall_tau;
 use tagates::model::{Checkpoint, Input, Model, ModelConfig, SymmetryBreaking};
+use tagates::space::{self, ReadOut};
 
-use crate::{labelled, tiny};
+use crate::{labelled, labelled_of, tiny};
 
 #[test]
 fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
@@ -261,4 +262,30 @@ fn what_cannot_be_trained_on_is_named() {
         let error = Trainer::new(&config, &dataset, 0).expect_err("nothing to tell apart");
         assert_eq!(error.to_string(), "acc_200 has no two different labels to learn from");
     }
+}
+
+/// A space of one's own is a file, which may have been edited since.
+#[test]
+fn what_was_learnt_in_a_space_that_was_defined_otherwise_is_no_start() {
+    let config = tiny(SymmetryBreaking::None);
+    let mine = |read_out: ReadOut| {
+        let mut own = (*space::nasbench201()).clone();
+        (own.name, own.read_out) = ("mine".into(), read_out);
+        labelled_of(&Arc::new(own), 40, &config)
+    };
+    let (before, after) = (mine(ReadOut::Output), mine(ReadOut::MeanOfNodes));
+    let mut trainer = Trainer::new(&config, &before, 9).expect("a run");
+    trainer.run_epoch().expect("an epoch");
+    let (state, checkpoint) =
+        (trainer.state().expect("a state"), trainer.checkpoint().expect("a checkpoint"));
+    let of = |dataset| Trainer::new(&config, dataset, 9).expect("a run");
+    of(&before).resumed(&state).expect("the same run");
+    let refused = of(&after).resumed(&state).expect_err("another run");
+    assert!(matches!(refused, FitError::State(StateError::OtherRun)), "{refused}");
+    of(&before).started_from(&checkpoint).expect("the same model");
+    let refused = of(&after).started_from(&checkpoint).expect_err("another model");
+    assert!(matches!(refused, FitError::OtherModel), "{refused}");
+    let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+    model.check(&before.examples[0].input()).expect("of its space");
+    model.check(&after.examples[0].input()).expect_err("of another definition");
 }

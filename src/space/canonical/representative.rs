@@ -7,7 +7,12 @@ use super::form::{Label, Vertex};
 use super::labelling::inverse;
 use crate::space::{Cell, CellShape, Edge, OperationIndex, Placement, SearchSpace};
 
-/// A cell that computes what every member of a class computes. It may have more nodes than the space allows.
+/// Parallel edges that stand for a term that is added up several times, at most: sums of sums of skips count up to
+/// billions of times, which no graph can write out.
+const MAX_TIMES: u64 = 8;
+
+/// A cell that computes what every member of a class computes, but for terms that are added up more than eight times:
+/// those it has eight times. It may have more nodes than the space allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Representative {
     /// Nodes, edges and operations, in an order that all members share.
@@ -41,6 +46,10 @@ impl Canonical {
     }
 }
 
+fn written_times(times: u64) -> u64 {
+    times.min(MAX_TIMES)
+}
+
 fn skip(space: &SearchSpace) -> OperationIndex {
     space.first_skip().expect("sums of sums come from skips")
 }
@@ -55,7 +64,10 @@ fn on_nodes(
     let inner = shape.n_inputs..vertices.len() - 1;
     let edges = vertices.iter().enumerate().flat_map(|(target, vertex)| {
         let edge = move |source: usize| Edge { source, target, operation: None };
-        vertex.sum.iter().flat_map(move |(source, times)| (0..*times).map(move |_| edge(*source)))
+        vertex
+            .sum
+            .iter()
+            .flat_map(move |(source, times)| (0..written_times(*times)).map(move |_| edge(*source)))
     });
     let edges = edges.collect();
     let node_operations = inner.clone().map(|node| match vertices[node].label {
@@ -96,7 +108,7 @@ fn on_edges(
                 }
             };
             let edge = Edge { source, target, operation: Some(operation) };
-            rows.extend((0..times).map(|_| (edge, place)));
+            rows.extend((0..written_times(times)).map(|_| (edge, place)));
         }
     }
     let n_nodes = shape.n_inputs + nodes.sums.len();

@@ -96,7 +96,7 @@ pub(super) fn parse(space: &SearchSpace, text: &str) -> Result<Vec<Cell>, ParseE
         ParseError::Text {
             column: column(text, &error),
             expected: "a graph, as {\"cells\":[{\"edges\":[[0,1]]}]}".to_owned(),
-            found: found.to_owned(),
+            found: format!("{found:.120}"), // It quotes what stands there, however long.
         }
     })?;
     let cells = graph.cells.into_iter().enumerate().map(|(index, text)| {

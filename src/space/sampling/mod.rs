@@ -15,8 +15,10 @@ use crate::space::{
     Architecture, Cell, CellShape, DeadNodes, Edge, OperationIndex, Placement, Role, SearchSpace, Wiring,
 };
 
-/// Draws in a row that bring nothing new after which a space counts as exhausted.
+/// Draws that may bring nothing new in all, and for each architecture asked for; after that a space counts as
+/// exhausted.
 const MAX_VAIN_DRAWS: usize = 10_000;
+const MAX_VAIN_DRAWS_EACH: usize = 16;
 
 impl SearchSpace {
     /// How many architectures the space has as written, isomorphic ones counted each. `None` where they are too
@@ -45,27 +47,26 @@ impl SearchSpace {
         }))
     }
 
-    /// `n` random architectures, no two written the same; fewer where the space seems to have no more. Where
-    /// only operations are chosen they are drawn uniformly; where edges are chosen too, each node draws what it
-    /// reads and its operation uniformly, a missing connection (`none`) never.
+    /// `n` random architectures, no two written the same; fewer where the space seems to have no more.
+    ///
+    /// With complete wiring operations are drawn uniformly. Else connecting operations are (`none` never); with
+    /// edges per node each node draws uniformly what it reads; with free edges each node gets a way in and a way out,
+    /// and there is a random number of other edges.
     ///
     /// The same seed draws the same architectures on every platform, and a larger `n` only adds more.
     #[must_use]
     pub fn sample(self: &Arc<Self>, n: usize, seed: u64) -> Vec<Architecture> {
-        let n_distinct =
-            self.n_architectures().and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
+        let n_distinct = self.n_architectures().and_then(|all| usize::try_from(all).ok());
+        // Counted spaces are drawn from until all are there.
+        let n_draws = match n_distinct {
+            Some(_) => usize::MAX,
+            None => MAX_VAIN_DRAWS.saturating_add(n.saturating_mul(1 + MAX_VAIN_DRAWS_EACH)),
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut taken = HashSet::new();
-        let next_new = || {
-            let draws = iter::repeat_with(|| self.draw(&mut rng)).take(self.max_vain_draws());
-            draws.flatten().find(|architecture| taken.insert(architecture.text().to_owned()))
-        };
-        iter::from_fn(next_new).take(n.min(n_distinct)).collect()
-    }
-
-    /// Counted spaces are drawn from until all are there.
-    fn max_vain_draws(&self) -> usize {
-        if self.n_architectures().is_some() { usize::MAX } else { MAX_VAIN_DRAWS }
+        let draws = iter::repeat_with(|| self.draw(&mut rng)).take(n_draws).flatten();
+        let new = draws.filter(|architecture| taken.insert(architecture.text().to_owned()));
+        new.take(n.min(n_distinct.unwrap_or(usize::MAX))).collect()
     }
 
     /// How many operations an architecture writes where wiring is complete.

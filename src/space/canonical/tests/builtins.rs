@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::relabelling::relabelled_among;
 use crate::space::{
-    Architecture, CanonicalId, Cell, Edge, OperationIndex, SearchSpace, builtins, darts, enas, nasbench101,
+    Architecture, CanonicalId, Cell, CellShape, Edge, OperationIndex, SearchSpace, builtins, darts, enas,
+    nasbench101, nasbench201,
 };
 
 /// Twice the same cell, as written in a genotype without `normal=[..]`.
@@ -142,4 +143,18 @@ proptest! {
             prop_assert_eq!(relabelled.canonical().id, architecture.canonical().id);
         }
     }
+}
+
+/// Sums of sums of skips: a term of the output would be there thousands of times.
+#[test]
+fn a_representative_stays_small_however_often_a_term_is_added_up() {
+    let shape = CellShape { name: "cell".into(), n_nodes: 16, n_inputs: 1, min_nodes: None, reduces: false };
+    let space = Arc::new(SearchSpace { cells: vec![shape], ..(*nasbench201()).clone() });
+    let skip = space.first_skip();
+    let edges = (1..16).flat_map(|target| (0..target).map(move |source| (source, target)));
+    let edges = edges.map(|(source, target)| Edge { source, target, operation: skip });
+    let cell = Cell { n_nodes: 16, node_operations: Vec::new(), edges: edges.collect() };
+    let canonical = Architecture::from_valid(space, vec![cell], "").canonical();
+    assert_eq!(canonical.form.to_string(), "input0; output(16384*0)");
+    assert_eq!(canonical.representatives()[0].cell.edges.len(), 8);
 }
