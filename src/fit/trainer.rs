@@ -26,7 +26,6 @@ use crate::model::{
     Member, ModelConfig, Network, NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables,
     constants,
 };
-use crate::space::{self, SearchSpace};
 
 /// Why a predictor cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -281,7 +280,7 @@ impl<'a> Trainer<'a> {
             members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
             model: cfg.clone(),
             space: self.dataset.space.name.clone(),
-            definition: own_definition(&self.dataset.space),
+            definition: Header::definition_of(&self.dataset.space),
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::new(self.dataset.examples.iter().map(|example| &example.class)),
@@ -434,7 +433,7 @@ impl<'a> Trainer<'a> {
                 hash.update(format!(" {:?}", example.infeasible));
             }
         }
-        if let Some(definition) = own_definition(space) {
+        if let Some(definition) = Header::definition_of(space) {
             // A file that defines a space may have changed since.
             hash.update(serde_json::to_string(&definition).expect("a definition is JSON"));
         }
@@ -454,11 +453,6 @@ pub fn can_start_from(config: &FitConfig, dataset: &Dataset, checkpoint: &Checkp
         && header.model == config.model
         && header.search_space().is_ok_and(|space| space == dataset.space)
         && heads(&config.model, &dataset.targets).eq(heads_of_checkpoint)
-}
-
-/// What a checkpoint of the space has to carry to be served: nothing where the space is built in.
-fn own_definition(space: &SearchSpace) -> Option<SearchSpace> {
-    space::builtin(&space.name).is_none().then(|| space.clone())
 }
 
 /// Time step and budget of each target, in order.

@@ -175,15 +175,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Self::from_bytes`], and when the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let file = File::open(path)?;
-        let size_bytes = file.metadata()?.len();
-        if size_bytes > MAX_SIZE_BYTES as u64 {
-            return Err(CheckpointError::TooLarge { size_bytes });
-        }
-        // A pipe or a file that grows says nothing of its size.
-        let mut bytes = Vec::new();
-        file.take(MAX_SIZE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&read_bounded(path)?)
     }
 
     /// The same tensors under another header.
@@ -239,6 +231,12 @@ impl Header {
         Ok(header)
     }
 
+    /// The [`Self::definition`] of a predictor of `space`.
+    #[must_use]
+    pub fn definition_of(space: &SearchSpace) -> Option<SearchSpace> {
+        space::builtin(&space.name).is_none().then(|| space.clone())
+    }
+
     /// The space of the predictor.
     ///
     /// # Errors
@@ -289,6 +287,25 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// The bytes of a file that may be a checkpoint.
+///
+/// # Errors
+/// When it cannot be read, or has more than [`MAX_SIZE_BYTES`].
+pub fn read_bounded(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    let file = File::open(path)?;
+    let size_bytes = file.metadata()?.len();
+    if size_bytes > MAX_SIZE_BYTES as u64 {
+        return Err(CheckpointError::TooLarge { size_bytes });
+    }
+    // A pipe or a file that grows says nothing of its size.
+    let mut bytes = Vec::new();
+    file.take(MAX_SIZE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_SIZE_BYTES {
+        return Err(CheckpointError::TooLarge { size_bytes: bytes.len() as u64 });
+    }
+    Ok(bytes)
 }
 
 fn check_values(name: &str, tensor: &TensorView<'_>) -> Result<(), CheckpointError> {

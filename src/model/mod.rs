@@ -25,7 +25,7 @@ mod trained;
 pub use calibration::{Calibration, CalibrationError};
 pub use checkpoint::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind,
-    StepHead,
+    StepHead, read_bounded,
 };
 pub use config::{
     ConfigError, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, SymmetryBreaking, UpdateInput, UpdateMask,

@@ -57,7 +57,7 @@ impl Checkpoint {
             members: vec![Member { tensor_prefix: String::new(), seed: 0 }],
             model: cfg.clone(),
             space: space.name.clone(),
-            definition: crate::space::builtin(&space.name).is_none().then(|| space.clone()),
+            definition: Header::definition_of(space),
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::default(),

@@ -1,6 +1,5 @@
 //! `tagates checkpoints from-published`
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -10,7 +9,7 @@ use crate::cli::definition::builtin_or_file;
 use crate::cli::output::Output;
 use crate::cli::whole_file::write_whole;
 use crate::fit::FitConfig;
-use crate::model::{Checkpoint, Model};
+use crate::model::{Checkpoint, Model, read_bounded};
 
 /// Which tensors, and what they mean.
 #[derive(Debug, clap::Args)]
@@ -38,7 +37,8 @@ pub struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let config = FitConfig::read(&args.config).context("could not read the configuration (--config)")?;
     let space = builtin_or_file(&args.space)?;
-    let bytes = fs::read(&args.file).with_context(|| format!("could not read {}", args.file.display()))?;
+    let bytes =
+        read_bounded(&args.file).with_context(|| format!("could not read {}", args.file.display()))?;
     let checkpoint = Checkpoint::from_published(&bytes, &config.model, &space, &args.budgets)
         .and_then(|checkpoint| Model::load(&checkpoint, &Device::Cpu).map(|_| checkpoint))
         .with_context(|| format!("could not use {} with {}", args.file.display(), args.config))?;
