@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::known_spaces::KnownSpaces;
@@ -18,6 +19,9 @@ const DEFAULT_PAGE_SIZE: usize = 50;
 
 /// Entries of a page at most.
 const MAX_PAGE_SIZE: usize = 1_000;
+
+/// Bytes of a reply at most: most clients take no more than 4 MiB.
+const MAX_REPLY_BYTES: usize = 3 << 20;
 
 /// Keeps search spaces, and tells of their architectures.
 #[derive(Clone, Debug)]
@@ -74,7 +78,7 @@ impl SearchSpaceService for SearchSpaces {
             Err(_) => return Err(WireError::new("page_size", "must not be negative").into()),
         };
         let spaces = self.known.after(&request.page_token, page_size + 1).await?;
-        Ok(Response::new(page(spaces, page_size)))
+        Ok(Response::new(page(&spaces, page_size)))
     }
 
     #[tracing::instrument(name = "rpc.get_search_space", skip_all)]
@@ -116,17 +120,31 @@ impl SearchSpaceService for SearchSpaces {
         let sample = sample.map_err(|error| status::internal(&error, "sampling failed"))?;
         let architectures =
             sample.iter().map(|architecture| pb::Architecture::from_text(architecture.text())).collect();
-        Ok(Response::new(pb::SampleArchitecturesResponse { architectures }))
+        let response = pb::SampleArchitecturesResponse { architectures };
+        let size_bytes = response.encoded_len();
+        if size_bytes > MAX_REPLY_BYTES {
+            let problem = format!(
+                "{count} architectures of this space are {size_bytes} bytes, more than {MAX_REPLY_BYTES}"
+            );
+            return Err(WireError::new("count", problem).into());
+        }
+        Ok(Response::new(response))
     }
 }
 
-/// The page of what was asked for with one entry more than it has.
-fn page(mut spaces: Vec<Arc<SearchSpace>>, page_size: usize) -> pb::ListSearchSpacesResponse {
-    let is_last = spaces.len() <= page_size;
-    spaces.truncate(page_size);
-    let last = spaces.last().filter(|_| !is_last);
-    pb::ListSearchSpacesResponse {
-        next_page_token: last.map(|space| space.name.clone()).unwrap_or_default(),
-        search_spaces: spaces.iter().map(|space| (&**space).into()).collect(),
-    }
+/// The page of what was asked for with one entry more than it has; a shorter one where it would be too large to send.
+fn page(spaces: &[Arc<SearchSpace>], page_size: usize) -> pb::ListSearchSpacesResponse {
+    let mut size_bytes = 0;
+    let search_spaces: Vec<pb::SearchSpace> = spaces
+        .iter()
+        .take(page_size)
+        .map(|space| pb::SearchSpace::from(&**space))
+        .take_while(|space| {
+            size_bytes += space.encoded_len();
+            size_bytes <= MAX_REPLY_BYTES
+        })
+        .collect();
+    let last = search_spaces.last().filter(|_| search_spaces.len() < spaces.len());
+    let next_page_token = last.map(|space| space.name.clone()).unwrap_or_default();
+    pb::ListSearchSpacesResponse { search_spaces, next_page_token }
 }

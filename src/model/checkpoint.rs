@@ -234,7 +234,8 @@ impl Header {
     /// The [`Self::definition`] of a predictor of `space`.
     #[must_use]
     pub fn definition_of(space: &SearchSpace) -> Option<SearchSpace> {
-        space::builtin(&space.name).is_none().then(|| space.clone())
+        let is_builtin = space::builtin(&space.name).is_some_and(|builtin| *builtin == *space);
+        (!is_builtin).then(|| space.clone())
     }
 
     /// The space of the predictor.
@@ -242,15 +243,14 @@ impl Header {
     /// # Errors
     /// When it is no built-in one and the header does not define it either, or defines another.
     pub fn search_space(&self) -> Result<Arc<SearchSpace>, CheckpointError> {
-        let builtin = space::builtin(&self.space);
         match &self.definition {
-            Some(definition) if definition.name != self.space || builtin.is_some() => {
+            Some(definition) if definition.name != self.space => {
                 let problem =
                     format!("defines {:?}, which is not its space {:?}", definition.name, self.space);
                 Err(CheckpointError::Inconsistent(problem))
             }
             Some(definition) => Ok(Arc::new(definition.clone())),
-            None => builtin.ok_or_else(|| {
+            None => space::builtin(&self.space).ok_or_else(|| {
                 CheckpointError::Inconsistent(format!(
                     "space {:?} is neither built in nor defined",
                     self.space

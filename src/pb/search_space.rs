@@ -69,7 +69,7 @@ impl pb::Wiring {
                     .and_then(space::OutputEdges::try_from)
                     .map_err(|error| error.within("per_node"))?;
                 let (n_edges, may_repeat) = (per_node.n_edges as usize, per_node.may_repeat);
-                Ok(space::Wiring::PerNode { n_edges, may_repeat, output })
+                Ok(space::Wiring::PerNode(space::PerNode { n_edges, may_repeat, output }))
             }
         }
     }
@@ -198,7 +198,7 @@ impl From<space::Wiring> for pb::Wiring {
             space::Wiring::Free { max_edges } => {
                 pb::wiring::Kind::Free(pb::FreeWiring { max_edges: max_edges as u32 })
             }
-            space::Wiring::PerNode { n_edges, may_repeat, output } => {
+            space::Wiring::PerNode(space::PerNode { n_edges, may_repeat, output }) => {
                 let output = pb::OutputEdges::from(output).into();
                 pb::wiring::Kind::PerNode(pb::PerNodeWiring { n_edges: n_edges as u32, may_repeat, output })
             }

@@ -7,15 +7,14 @@ use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
 use crate::model::{Checkpoint, MAX_STEPS};
 use crate::retraining::Watch;
 use crate::retraining::config::OfSpace;
-use crate::space::SearchSpace;
 
 /// Folds for the calibration.
 const N_FOLDS: usize = 2;
 
 /// Makes a checkpoint of a dataset. Computes for as long as it takes, on a thread of its own.
 pub trait Fit: fmt::Debug + Send + Sync {
-    /// How many budgets a predictor of the space can have.
-    fn max_targets(&self, space: &SearchSpace) -> usize;
+    /// How many budgets a predictor can have.
+    fn max_targets(&self) -> usize;
 
     /// Whether a training on the dataset can start from the weights of a checkpoint.
     fn can_start_from(&self, _dataset: &Dataset, _checkpoint: &Checkpoint) -> bool {
@@ -57,7 +56,7 @@ impl Configured {
 }
 
 impl Fit for Configured {
-    fn max_targets(&self, _space: &SearchSpace) -> usize {
+    fn max_targets(&self) -> usize {
         MAX_STEPS
     }
 

@@ -22,8 +22,8 @@ mod wiring;
 pub use architecture::{Architecture, Cell, Edge, OperationIndex};
 pub use canonical::{Canonical, CanonicalId, Form, Instance, Label, Representative, Vertex};
 pub use definition::{
-    CellShape, DeadNodes, Definition, DefinitionError, Join, Operation, OutputEdges, Placement, ReadOut,
-    Role, SearchSpace, Wiring,
+    CellShape, DeadNodes, Definition, DefinitionError, Join, MAX_NAME_BYTES, Operation, OutputEdges, PerNode,
+    Placement, ReadOut, Role, SearchSpace, Wiring,
 };
 pub use graph::GraphError;
 pub use liveness::Liveness;

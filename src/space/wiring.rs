@@ -1,7 +1,7 @@
 //! Which edges a definition wants of a cell, and which it derives.
 
 use crate::space::{
-    Cell, CellShape, DeadNodes, Edge, GraphError, OutputEdges, Placement, SearchSpace, Wiring,
+    Cell, CellShape, DeadNodes, Edge, GraphError, OutputEdges, PerNode, Placement, SearchSpace, Wiring,
 };
 
 /// Source and target of every edge of a complete cell, grouped by target.
@@ -47,9 +47,7 @@ impl SearchSpace {
         match self.wiring {
             Wiring::Complete => check_ends(&cell.edges, complete_edges(shape), "a complete cell"),
             Wiring::Free { max_edges } => self.check_free(shape, cell, max_edges),
-            Wiring::PerNode { n_edges, may_repeat, output } => {
-                self.check_per_node(shape, cell, (n_edges, may_repeat), output)
-            }
+            Wiring::PerNode(per_node) => self.check_per_node(shape, cell, per_node),
         }
     }
 
@@ -75,8 +73,7 @@ impl SearchSpace {
         &self,
         shape: &CellShape,
         cell: &Cell,
-        (n_edges, may_repeat): (usize, bool),
-        output: OutputEdges,
+        PerNode { n_edges, may_repeat, output }: PerNode,
     ) -> Result<(), GraphError> {
         let n_chosen = (shape.n_nodes - 1 - shape.n_inputs) * n_edges;
         let chosen = &cell.edges[..n_chosen.min(cell.edges.len())];

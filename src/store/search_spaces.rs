@@ -82,15 +82,18 @@ impl Store {
     }
 }
 
-/// The search space a row names: a built-in, or the one that is kept as `definition`.
+/// The search space a row names: the one that is kept as `definition`, which stays what it was where a later binary has
+/// a built-in of its name, or else the built-in one.
 pub(in crate::store) fn resolved(name: &str, definition: Option<&str>) -> Result<Arc<SearchSpace>, Cause> {
-    match (space::builtin(name), definition) {
-        (Some(builtin), _) => Ok(builtin),
-        (None, Some(definition)) => {
+    match definition {
+        Some(definition) => {
             let read = serde_json::from_str(definition).map(Arc::new);
             Ok(read.map_err(|source| format!("search space {name} cannot be read: {source}"))?)
         }
-        (None, None) => Err(format!("search space {name} is not known to this binary").into()),
+        None => {
+            Ok(space::builtin(name)
+                .ok_or_else(|| format!("search space {name} is not known to this binary"))?)
+        }
     }
 }
 

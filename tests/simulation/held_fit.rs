@@ -9,7 +9,7 @@ use tagates::domain::{Budget, Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, Observer, Pairs, Run, Target, Trainer};
 use tagates::model::{Checkpoint, ModelConfig};
 use tagates::retraining::{Fit, Watch};
-use tagates::space::{self, Architecture, SearchSpace};
+use tagates::space::{self, Architecture};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Epochs after which the checkpoints were taken that are made: from useless to good.
@@ -57,7 +57,7 @@ impl fmt::Debug for HeldFit {
 }
 
 impl Fit for HeldFit {
-    fn max_targets(&self, _: &SearchSpace) -> usize {
+    fn max_targets(&self) -> usize {
         1
     }
 

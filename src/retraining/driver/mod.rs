@@ -321,7 +321,7 @@ impl Driver {
         let stored = self.open_task(&run.task).await?;
         let up_to = run.up_to.unwrap_or(stored.last_sequence);
         let observations = self.snapshot(&run.task, up_to).await?;
-        let max_targets = self.fit.max_targets(&stored.task.space);
+        let max_targets = self.fit.max_targets();
         let datasets = {
             let definition = stored.task.clone();
             computed(move || datasets(&definition, &observations, max_targets)).await?

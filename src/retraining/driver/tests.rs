@@ -18,7 +18,7 @@ use crate::domain::{
 use crate::fit::{Dataset, FitConfig, Loss, Pairs, can_start_from};
 use crate::model::ModelConfig;
 use crate::retraining::{Keep, Promote, Verdict, fit_with};
-use crate::space::{Architecture, SearchSpace, nasbench201};
+use crate::space::{Architecture, nasbench201};
 use crate::store::MigrateMode;
 
 /// A store with a task, and a driver for it.
@@ -142,7 +142,7 @@ struct Tiny {
 }
 
 impl Fit for Tiny {
-    fn max_targets(&self, _: &SearchSpace) -> usize {
+    fn max_targets(&self) -> usize {
         3
     }
 
@@ -212,7 +212,7 @@ struct Noting {
 }
 
 impl Fit for Noting {
-    fn max_targets(&self, _: &SearchSpace) -> usize {
+    fn max_targets(&self) -> usize {
         3
     }
 
@@ -266,7 +266,7 @@ struct Endless {
 }
 
 impl Fit for Endless {
-    fn max_targets(&self, _: &SearchSpace) -> usize {
+    fn max_targets(&self) -> usize {
         3
     }
 

@@ -90,7 +90,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::space::{OutputEdges, Role, nasbench201};
+    use crate::space::{OutputEdges, PerNode, Role, nasbench201};
 
     /// Two operations on the edges of one cell.
     fn small() -> Definition {
@@ -150,7 +150,8 @@ mod tests {
         let shape = largest.cells[0].clone();
         largest.cells =
             ["a", "b", "c", "d"].map(|name| CellShape { name: name.into(), ..shape.clone() }).into();
-        let per_node = Wiring::PerNode { n_edges: 7, may_repeat: true, output: OutputEdges::InnerNodes };
+        let per_node =
+            Wiring::PerNode(PerNode { n_edges: 7, may_repeat: true, output: OutputEdges::InnerNodes });
         for placement in [Placement::Edge, Placement::Node] {
             for wiring in [Wiring::Complete, Wiring::Free { max_edges: 128 }, per_node] {
                 let definition = Definition { placement, wiring, ..largest.clone() };

@@ -6,8 +6,8 @@ mod validation;
 use serde::{Deserialize, Serialize};
 
 pub use self::custom::Definition;
-pub use self::validation::DefinitionError;
 use self::validation::Fields;
+pub use self::validation::{DefinitionError, MAX_NAME_BYTES};
 use crate::space::OperationIndex;
 use crate::space::notation::Notation;
 use crate::space::skeleton::Skeleton;
@@ -60,14 +60,19 @@ pub enum Wiring {
     },
     /// So many into every inner node, grouped by target in the order they are chosen in; then those into the
     /// output, ascending in source, which follow from the others and carry the space's first skip.
-    PerNode {
-        /// Edges into each inner node.
-        n_edges: usize,
-        /// Whether two of a node's edges may come from the same source.
-        may_repeat: bool,
-        /// Which nodes the output reads.
-        output: OutputEdges,
-    },
+    PerNode(PerNode),
+}
+
+/// What every inner node of a cell reads, and what its output does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerNode {
+    /// Edges into each inner node.
+    pub n_edges: usize,
+    /// Whether two of a node's edges may come from the same source.
+    pub may_repeat: bool,
+    /// Which nodes the output reads.
+    pub output: OutputEdges,
 }
 
 /// Which nodes the output of a cell reads where an architecture does not choose.

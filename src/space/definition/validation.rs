@@ -7,11 +7,12 @@ use serde::Deserialize;
 use crate::space::graph::MAX_EDGES;
 use crate::space::notation::Notation;
 use crate::space::skeleton::Skeleton;
-use crate::space::{CellShape, DeadNodes, Join, Operation, Placement, ReadOut, SearchSpace, Wiring};
+use crate::space::{CellShape, DeadNodes, Join, Operation, PerNode, Placement, ReadOut, SearchSpace, Wiring};
 
 const MAX_CELLS: usize = 4;
 const MAX_OPERATIONS: usize = 64;
-const MAX_NAME_BYTES: usize = 64;
+/// A name has no more of these.
+pub const MAX_NAME_BYTES: usize = 64;
 const MAX_DESCRIPTION_BYTES: usize = 1_000;
 
 /// Nodes of a cell. With the bound on edges it keeps every multiplicity of a canonical form, at
@@ -114,17 +115,17 @@ fn check_wiring(space: &SearchSpace) -> Result<(), DefinitionError> {
             Err(DefinitionError::new(format!("cells[{index}].{field}"), reason.to_owned()))
         };
         match space.wiring {
-            Wiring::Complete | Wiring::PerNode { .. } if cell.sizes().count() > 1 => {
+            Wiring::Complete | Wiring::PerNode(_) if cell.sizes().count() > 1 => {
                 return refuse("min_nodes", "only cells with free wiring come in several sizes");
             }
-            Wiring::PerNode { n_edges, may_repeat: false, .. } if n_edges > cell.n_inputs => {
+            Wiring::PerNode(PerNode { n_edges, may_repeat: false, .. }) if n_edges > cell.n_inputs => {
                 let reason = format!("{n_edges} edges from different nodes need as many input nodes");
                 return refuse("n_inputs", &reason);
             }
-            Wiring::PerNode { .. } if cell.n_nodes < cell.n_inputs + 2 => {
+            Wiring::PerNode(_) if cell.n_nodes < cell.n_inputs + 2 => {
                 return refuse("n_nodes", "there is no inner node whose edges could be chosen");
             }
-            Wiring::Complete | Wiring::Free { .. } | Wiring::PerNode { .. } => {}
+            Wiring::Complete | Wiring::Free { .. } | Wiring::PerNode(_) => {}
         }
         if cell.reduces && space.placement == Placement::Node {
             return refuse("reduces", "only operations on edges are strided");
@@ -132,8 +133,13 @@ fn check_wiring(space: &SearchSpace) -> Result<(), DefinitionError> {
     }
     match space.wiring {
         Wiring::Complete => Ok(()),
-        Wiring::Free { max_edges } => check_size("wiring.free.max_edges", max_edges, 1, MAX_EDGES, "edges"),
-        Wiring::PerNode { n_edges, .. } => {
+        Wiring::Free { max_edges } => {
+            // The smallest size of every cell can be connected.
+            let fewest =
+                space.cells.iter().map(|cell| cell.sizes().start() - cell.n_inputs).max().unwrap_or(1);
+            check_size("wiring.free.max_edges", max_edges, fewest, MAX_EDGES, "edges")
+        }
+        Wiring::PerNode(PerNode { n_edges, .. }) => {
             // Two of them leave room for those into the output.
             check_size("wiring.per_node.n_edges", n_edges, 1, MAX_EDGES / MAX_NODES - 1, "edges")?;
             if space.placement == Placement::Edge && space.first_skip().is_none() {

@@ -67,7 +67,7 @@ pub(super) fn picture(space: &SearchSpace, shape: &CellShape, cell: &Cell) -> Pi
 
 /// Edges into the output that follow from the others have no operation worth showing.
 fn is_derived(space: &SearchSpace, cell: &Cell, target: usize) -> bool {
-    matches!(space.wiring, Wiring::PerNode { .. }) && target + 1 == cell.n_nodes
+    matches!(space.wiring, Wiring::PerNode(_)) && target + 1 == cell.n_nodes
 }
 
 fn node_face(space: &SearchSpace, shape: &CellShape, cell: &Cell, node: usize) -> Face {

@@ -60,7 +60,7 @@ fn every_chosen_operation_has_a_box_with_its_name() {
         let (space, svg) = (architecture.space(), architecture.svg());
         let texts: Vec<&str> = texts(&svg).into_iter().map(|(text, _)| text).collect();
         let is_chosen = |cell: &Cell, edge: &&Edge| {
-            !matches!(space.wiring, Wiring::PerNode { .. }) || edge.target + 1 < cell.n_nodes
+            !matches!(space.wiring, Wiring::PerNode(_)) || edge.target + 1 < cell.n_nodes
         };
         let on_edges = architecture.cells().iter().flat_map(|cell| {
             cell.edges.iter().filter(|edge| is_chosen(cell, edge)).filter_map(|edge| edge.operation)

@@ -23,9 +23,7 @@ pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionErro
             refuse("cells[0].n_inputs", "the notation module_spec has one input node")
         }
         Wiring::Free { .. } => Ok(()),
-        Wiring::Complete | Wiring::PerNode { .. } => {
-            refuse("wiring", "the notation module_spec has free wiring")
-        }
+        Wiring::Complete | Wiring::PerNode(_) => refuse("wiring", "the notation module_spec has free wiring"),
     }
 }
 

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::space::{Cell, CellShape, Edge, OperationIndex, OutputEdges, Placement, Role, SearchSpace};
+use crate::space::{Cell, CellShape, Edge, OperationIndex, PerNode, Placement, Role, SearchSpace};
 
 /// How likely a cell that may be smaller has one node fewer, again and again.
 const SMALLER: f64 = 0.2;
@@ -19,8 +19,7 @@ impl SearchSpace {
     pub(super) fn draw_per_node(
         &self,
         shape: &CellShape,
-        (n_edges, may_repeat): (usize, bool),
-        output: OutputEdges,
+        PerNode { n_edges, may_repeat, output }: PerNode,
         rng: &mut ChaCha8Rng,
     ) -> Cell {
         let inner = shape.n_inputs..shape.n_nodes - 1;
@@ -46,15 +45,17 @@ impl SearchSpace {
         Cell { n_nodes: shape.n_nodes, node_operations, edges }
     }
 
-    /// A cell of nearly always the largest sizes, as most architectures have them: one way into and out of every node,
-    /// then a random number of other edges. There may be too many of them for the space.
+    /// A cell of nearly always the largest sizes that the edges can connect, as most architectures have them: one way
+    /// into and out of every node, then a random number of other edges.
     pub(super) fn draw_free(&self, shape: &CellShape, max_edges: usize, rng: &mut ChaCha8Rng) -> Cell {
-        let mut n_nodes = shape.n_nodes;
+        let mut n_nodes = shape.n_nodes.min(shape.n_inputs + max_edges);
         while n_nodes > *shape.sizes().start() && rng.random_bool(SMALLER) {
             n_nodes -= 1;
         }
         let shape = &CellShape { n_nodes, ..shape.clone() };
-        let mut ends = connected(shape, rng);
+        let mut ends = Some(connected(shape, rng))
+            .filter(|ends| ends.len() <= max_edges)
+            .unwrap_or_else(|| chain(shape));
         let is_free = |pair: &(usize, usize)| !ends.contains(pair);
         let others = shuffled(super::complete_edges(shape).filter(is_free).collect(), rng);
         let n_most = max_edges.saturating_sub(ends.len()).min(others.len());
@@ -97,7 +98,32 @@ fn connected(shape: &CellShape, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
     ends
 }
 
+/// The fewest edges that connect all inner nodes: each reads the node before it.
+fn chain(shape: &CellShape) -> Vec<(usize, usize)> {
+    (shape.n_inputs..shape.n_nodes).map(|node| (node - 1, node)).collect()
+}
+
 fn shuffled<T>(mut items: Vec<T>, rng: &mut ChaCha8Rng) -> Vec<T> {
     items.shuffle(rng);
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::space::{Definition, SearchSpace, Wiring, nasbench101};
+
+    #[test]
+    fn a_space_whose_edges_just_connect_its_nodes_is_drawn_from() {
+        let definition = Definition {
+            name: "chains".to_owned(),
+            wiring: Wiring::Free { max_edges: 6 },
+            ..nasbench101().definition()
+        };
+        let space = Arc::new(SearchSpace::custom(definition).expect("sound"));
+        let sample = space.sample(20, 0);
+        assert_eq!(sample.len(), 20);
+        assert!(sample.iter().any(|architecture| architecture.cells()[0].n_nodes == 7), "{sample:?}");
+    }
 }

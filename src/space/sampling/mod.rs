@@ -128,9 +128,8 @@ impl SearchSpace {
             Wiring::Free { max_edges } => {
                 self.cells.iter().map(|shape| self.draw_free(shape, max_edges, rng)).collect()
             }
-            Wiring::PerNode { n_edges, may_repeat, output } => {
-                let choice = (n_edges, may_repeat);
-                self.cells.iter().map(|shape| self.draw_per_node(shape, choice, output, rng)).collect()
+            Wiring::PerNode(per_node) => {
+                self.cells.iter().map(|shape| self.draw_per_node(shape, per_node, rng)).collect()
             }
         };
         self.architecture(cells).ok()
@@ -202,7 +201,7 @@ mod tests {
     #[test]
     fn modules_are_drawn_in_all_sizes_and_connected() {
         let sizes: HashSet<usize> =
-            nasbench101().sample(1_000, 1).iter().map(|module| module.cells()[0].n_nodes).collect();
+            nasbench101().sample(5_000, 1).iter().map(|module| module.cells()[0].n_nodes).collect();
         assert_eq!(sizes, (2..=7).collect());
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Size {
 pub(super) fn check_definition(space: &SearchSpace, skeleton: &str) -> Result<(), DefinitionError> {
     let has_cells = space.placement == Placement::Edge
         && space.output == Join::Concatenation
-        && matches!(space.wiring, Wiring::PerNode { .. })
+        && matches!(space.wiring, Wiring::PerNode(_))
         && space.cells.iter().map(|cell| (cell.n_inputs, cell.reduces)).eq([(2, false), (2, true)]);
     if !has_cells {
         let reason = format!(

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::relabelling::relabelled_among;
+use crate::space::canonical::labelling::{canonical_order, reorder};
+use crate::space::canonical::reduce::reduce;
 use crate::space::{
     Architecture, CanonicalId, Cell, CellShape, Edge, OperationIndex, SearchSpace, builtins, darts, enas,
     nasbench101, nasbench201,
@@ -157,4 +159,24 @@ fn a_representative_stays_small_however_often_a_term_is_added_up() {
     let canonical = Architecture::from_valid(space, vec![cell], "").canonical();
     assert_eq!(canonical.form.to_string(), "input0; output(16384*0)");
     assert_eq!(canonical.representatives()[0].cell.edges.len(), 8);
+}
+
+/// A representative is a graph that computes what the architecture computes: reduced again, it comes to the same form.
+#[test]
+fn a_representative_belongs_to_its_class() {
+    for space in builtins() {
+        for architecture in space.sample(200, 4) {
+            let canonical = architecture.canonical();
+            let representatives = canonical.representatives();
+            for ((representative, form), shape) in
+                representatives.iter().zip(canonical.form.cells()).zip(&space.cells)
+            {
+                let cell = &representative.cell;
+                let shape = CellShape { n_nodes: cell.n_nodes, ..shape.clone() };
+                let vertices = reduce(&space, &shape, cell).vertices;
+                assert_eq!(&reorder(&vertices, &canonical_order(&vertices)), form, "{architecture}");
+                assert!(cell.edges.iter().all(|edge| edge.source < edge.target), "{architecture}");
+            }
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use super::text::{Cursor, ParseError};
 use crate::space::wiring::output_sources;
-use crate::space::{Cell, CellShape, DefinitionError, Edge, OutputEdges, Placement, SearchSpace, Wiring};
+use crate::space::{
+    Cell, CellShape, DefinitionError, Edge, OutputEdges, PerNode, Placement, SearchSpace, Wiring,
+};
 
 /// A field's name ends with this where it lists the concatenated nodes of the cell it begins with.
 const CONCATENATED: &str = "_concat";
@@ -31,7 +33,7 @@ pub(super) fn check_definition(space: &SearchSpace) -> Result<(), DefinitionErro
 /// How many edges an architecture chooses per node, and which ones follow.
 fn per_node(space: &SearchSpace) -> Option<(usize, OutputEdges)> {
     match space.wiring {
-        Wiring::PerNode { n_edges, output, .. } => Some((n_edges, output)),
+        Wiring::PerNode(PerNode { n_edges, output, .. }) => Some((n_edges, output)),
         Wiring::Complete | Wiring::Free { .. } => None,
     }
 }
