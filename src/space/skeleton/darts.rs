@@ -119,7 +119,7 @@ fn factorised_reduction(channels_in: u64, output: Maps) -> Cost {
 mod tests {
     use std::sync::Arc;
 
-    use crate::space::{Cost, SearchSpace, darts};
+    use crate::space::{Cost, SearchSpace, darts, enas};
 
     const DEFINITION: &str = include_str!("../registry/darts.toml");
 
@@ -172,6 +172,28 @@ mod tests {
         for (text, parameters) in rows {
             assert_eq!(cost(&space, text).parameters, parameters, "{text}");
         }
+    }
+
+    /// Added up by hand, for no published table has such networks. Nodes that all read an input end loose; of nodes that
+    /// each read the one before, only the last does.
+    #[test]
+    fn the_loose_ends_of_an_enas_cell_are_the_channels_of_the_next() {
+        let parameters = |sources: [usize; 5], operations: [&str; 2], ends: &str| {
+            let steps: Vec<String> = sources
+                .iter()
+                .flat_map(|source| operations.map(|operation| format!("('{operation}', {source})")))
+                .collect();
+            let steps = steps.join(", ");
+            let text = format!(
+                "Genotype(normal=[{steps}], normal_concat={ends}, reduce=[{steps}], reduce_concat={ends})"
+            );
+            cost(&enas(), &text).parameters
+        };
+        let pools = ["max_pool_3x3", "avg_pool_3x3"];
+        assert_eq!(parameters([0; 5], pools, "[2, 3, 4, 5, 6]"), 1_707_238);
+        assert_eq!(parameters([1, 2, 3, 4, 5], pools, "[6]"), 358_822);
+        let one_convolution = ["sep_conv_3x3", "none"];
+        assert_eq!(parameters([1, 2, 3, 4, 5], one_convolution, "[6]"), 2_441_062);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(in crate::space) enum Skeleton {
     Nasbench201,
     /// DARTS as the tables of NAS-Bench-301 count it: eight cells, parameters for 36 channels, FLOPs for 16.
     Nasbench301,
-    /// DARTS as it is trained at full size: twenty cells, the first of 36 channels.
+    /// DARTS as it is trained at full size: twenty cells, the first of 36 channels. ENAS's cells are stacked so too.
     Darts,
 }
 
