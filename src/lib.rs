@@ -8,6 +8,7 @@ pub mod app;
 pub mod background;
 pub mod cli;
 pub mod domain;
+pub mod experiments;
 pub mod fit;
 pub mod grpc;
 pub mod metrics;

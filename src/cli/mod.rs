@@ -14,6 +14,7 @@ mod models;
 mod observe;
 mod output;
 mod predict;
+mod reproduce;
 mod retract;
 mod retractions;
 mod rows;
@@ -61,6 +62,8 @@ pub enum Command {
     Train(train::Args),
     /// Judge a predictor by a table of architectures and what was measured of them.
     Evaluate(evaluate::Args),
+    /// Run a grid of experiments, as a table of the paper, and print it.
+    Reproduce(reproduce::Args),
     /// Print a canonical id for each architecture: the same for those that compute the same thing.
     Canonicalize(canonicalize::Args),
     /// Print what an architecture is: its canonical id, its graph, and where they are known its parameters and FLOPs.
@@ -110,6 +113,7 @@ impl Command {
             Self::Predict(args) => predict::run(&args),
             Self::Train(args) => train::run(args).map(|()| Outcome::Complete),
             Self::Evaluate(args) => evaluate::run(&args).map(|()| Outcome::Complete),
+            Self::Reproduce(args) => reproduce::run(args).map(|()| Outcome::Complete),
             Self::Canonicalize(args) => canonicalize::run(&args).map(|()| Outcome::Complete),
             Self::Describe(args) => describe::run(&args).map(|()| Outcome::Complete),
             Self::Sample(args) => sample::run(args).map(|()| Outcome::Complete),

@@ -1,0 +1,115 @@
+//! `tagates reproduce`
+
+use std::fs;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::background::shutdown;
+use crate::cli::available_threads;
+use crate::cli::output::Output;
+use crate::cli::whole_file::write_whole;
+use crate::experiments::{self, Grid, Journal, Outcome, Tables};
+
+/// Which grid, on which table, and where its figures go.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Grid of encoders and training sets: the name of a built-in one, or a TOML file.
+    #[arg(value_name = "GRID|FILE")]
+    grid: String,
+    /// Table with a row for each architecture: .csv with a header, or .jsonl.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Runs of each encoder and size at most, of those the grid names.
+    #[arg(long, value_name = "N")]
+    runs: Option<usize>,
+    /// Trials side by side, one thread each.
+    #[arg(long, value_name = "J", default_value_t = available_threads())]
+    jobs: NonZero<usize>,
+    /// Folder of figures. The same command goes on from the trials that are there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs a grid of experiments and prints its table. Ctrl-C stops; what is done is kept.
+///
+/// # Errors
+/// When the grid or the table cannot be used, a trial fails, or it was interrupted.
+pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not listen for signals")?;
+    runtime.block_on(async {
+        let work = tokio::task::spawn_blocking({
+            let stop = stop.clone();
+            move || reproduce(&args, &stop)
+        });
+        let stopping = shutdown::signal().context("could not listen for signals")?;
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => done,
+            () = stopping => {
+                eprintln!("stopping after this epoch");
+                stop.store(true, Ordering::Relaxed);
+                work.await
+            }
+        }
+        .context("the grid died")?
+    })
+}
+
+fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
+    let grid = Grid::read(&args.grid).with_context(|| format!("could not use {}", args.grid))?;
+    let grid = grid.with_runs(args.runs.unwrap_or(usize::MAX));
+    let tables =
+        Tables::read(&grid, &args.data).with_context(|| format!("{} (--data)", args.data.display()))?;
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("could not make the folder {} (--out)", args.out.display()))?;
+    let mut journal = Journal::open(&args.out.join("trials.jsonl"))?;
+    let bar = Bar::new(grid.trials().len());
+    experiments::run(&grid, &tables, &mut journal, args.jobs, stop, &bar)?;
+    bar.0.finish_and_clear();
+
+    let table = experiments::markdown(&grid, &journal);
+    let write = |name: &str, text: &str| {
+        let path = args.out.join(name);
+        write_whole(&path, text.as_bytes()).with_context(|| format!("could not write {}", path.display()))
+    };
+    write("table.md", &table)?;
+    write("figures.csv", &experiments::csv(&grid, &journal))?;
+    experiments::plots(&grid, &journal, &args.out)?;
+    let mut out = Output::stdout();
+    out.line(table.trim_end())?;
+    out.flush()?;
+    if stop.load(Ordering::Relaxed) {
+        bail!("interrupted; the same command goes on from {}", args.out.display());
+    }
+    Ok(())
+}
+
+/// The trials on the terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(n_trials: usize) -> Self {
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} trials {msg}, {eta} left")
+            .expect("a valid template");
+        Self(ProgressBar::new(n_trials as u64).with_style(style))
+    }
+}
+
+impl experiments::Progress for Bar {
+    fn done(&self, outcome: Option<&Outcome>) {
+        if let Some(Outcome { trial, targets }) = outcome {
+            let tau = targets.last().map_or(0.0, |target| target.tau);
+            self.0.set_message(format!("({}, {} rows: tau {tau:.3})", trial.encoder, trial.n));
+        }
+        self.0.inc(1);
+    }
+}

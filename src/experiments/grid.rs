@@ -1,0 +1,269 @@
+//! What is tried: encoders, training sets and seeds, as data.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::domain::{Goal, Unit};
+use crate::experiments::Trial;
+use crate::fit::{Columns, FitConfig, FitConfigError, Target};
+use crate::space::{self, SearchSpace};
+
+/// The grids this binary carries.
+const NAMED: [(&str, &str); 5] = [
+    ("table1-nasbench101", include_str!("../../configs/grids/table1-nasbench101.toml")),
+    ("table1-nasbench201", include_str!("../../configs/grids/table1-nasbench201.toml")),
+    ("table1-darts", include_str!("../../configs/grids/table1-darts.toml")),
+    ("table3-nasbench101", include_str!("../../configs/grids/table3-nasbench101.toml")),
+    ("table3-nasbench201", include_str!("../../configs/grids/table3-nasbench201.toml")),
+];
+
+/// Encoders by training sets: each pair is tried with every start and seed of the set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// What it shows, for people.
+    pub title: String,
+    /// Built-in search space of the architectures.
+    pub space: String,
+    /// Column of architectures.
+    #[serde(default = "architecture_column")]
+    pub architecture_column: String,
+    /// Columns of labels after ascending budgets; the last is what tables compare.
+    pub targets: Vec<String>,
+    /// Unit of the labels.
+    pub unit: Unit,
+    /// `[column, text]` of the rows to train on.
+    pub training_rows: (String, String),
+    /// `[column, text]` of the rows to rank.
+    pub test_rows: (String, String),
+    /// Training sets.
+    pub sizes: Vec<Size>,
+    /// What is compared.
+    pub encoders: Vec<Encoder>,
+}
+
+/// A training set of so many rows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// Rows to train on.
+    pub n: usize,
+    /// Rows that are passed over first, one training set each; at the end of the table they go on from its beginning.
+    pub starts: Vec<usize>,
+    /// Seeds of each training set.
+    pub seeds: Vec<u64>,
+    /// Pairs of start and seed that are run at most.
+    #[serde(default = "all")]
+    pub max_runs: usize,
+}
+
+impl Size {
+    /// Pairs of seed and start, every training set with the first seed first.
+    fn runs(&self) -> impl Iterator<Item = (u64, usize)> {
+        let pairs = self.seeds.iter().flat_map(|&seed| self.starts.iter().map(move |&start| (seed, start)));
+        pairs.take(self.max_runs)
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoder {
+    /// What the row is called.
+    pub name: String,
+    /// How it is trained: the name of a built-in configuration, or a TOML file.
+    pub config: String,
+    /// Whether each target has a predictor of its own, not one for all.
+    #[serde(default)]
+    pub each_target_apart: bool,
+    /// The paper's figures for the sizes, in their order; NaN where it has none.
+    #[serde(default)]
+    pub paper: Vec<f64>,
+}
+
+/// Why a grid cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum GridError {
+    /// No grid of that name, and no file either.
+    #[error("grid {name} is neither built in ({}) nor a file that can be read", known())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Why the file could not be read.
+        source: std::io::Error,
+    },
+    /// Text that is no grid.
+    #[error("not a grid")]
+    Toml(#[from] toml::de::Error),
+    /// A field out of its range.
+    #[error("{field}: {problem}")]
+    Field {
+        /// As it is named in the file.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A configuration that cannot be used.
+    #[error("encoders[{index}].config")]
+    Config {
+        /// Position of the encoder.
+        index: usize,
+        /// What is wrong with it.
+        source: FitConfigError,
+    },
+}
+
+fn known() -> String {
+    NAMED.map(|(name, _)| name).join(", ")
+}
+
+fn all() -> usize {
+    usize::MAX
+}
+
+fn architecture_column() -> String {
+    "arch".to_owned()
+}
+
+impl Grid {
+    /// The grid this binary carries under `name`, or else the one in the file of that name.
+    ///
+    /// # Errors
+    /// When there is neither, or it is no grid.
+    pub fn read(name: &str) -> Result<Self, GridError> {
+        match NAMED.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Self::parse(text),
+            None => {
+                let unknown = |source| GridError::Unknown { name: name.to_owned(), source };
+                Self::parse(&std::fs::read_to_string(Path::new(name)).map_err(unknown)?)
+            }
+        }
+    }
+
+    /// A grid from TOML.
+    ///
+    /// # Errors
+    /// When a field is unknown, missing or out of its range.
+    pub fn parse(text: &str) -> Result<Self, GridError> {
+        let grid: Self = toml::from_str(text)?;
+        let field = |holds: bool, field: &str, problem: &str| {
+            let refused = || GridError::Field { field: field.to_owned(), problem: problem.to_owned() };
+            holds.then_some(()).ok_or_else(refused)
+        };
+        field(space::builtin(&grid.space).is_some(), "space", "is no built-in search space")?;
+        field(!grid.targets.is_empty(), "targets", "is empty")?;
+        field(!grid.encoders.is_empty(), "encoders", "is empty")?;
+        field(!grid.sizes.is_empty(), "sizes", "is empty")?;
+        for (index, size) in grid.sizes.iter().enumerate() {
+            field(size.n >= 2, &format!("sizes[{index}].n"), "is not at least 2")?;
+            field(!size.starts.is_empty(), &format!("sizes[{index}].starts"), "is empty")?;
+            field(!size.seeds.is_empty(), &format!("sizes[{index}].seeds"), "is empty")?;
+        }
+        for (index, encoder) in grid.encoders.iter().enumerate() {
+            let is_known = grid.encoders[..index].iter().all(|other| other.name != encoder.name);
+            field(is_known, &format!("encoders[{index}].name"), "is taken already")?;
+            let has_figures = encoder.paper.len() <= grid.sizes.len();
+            field(has_figures, &format!("encoders[{index}].paper"), "has more figures than there are sizes")?;
+        }
+        grid.configs()?;
+        Ok(grid)
+    }
+
+    /// How each encoder is trained, in their order.
+    ///
+    /// # Errors
+    /// When a configuration cannot be used.
+    pub fn configs(&self) -> Result<Vec<FitConfig>, GridError> {
+        let n_targets = |encoder: &Encoder| if encoder.each_target_apart { 1 } else { self.targets.len() };
+        let config = |(index, encoder): (usize, &Encoder)| {
+            let config = FitConfig::read(&encoder.config);
+            let config = config.map_err(|source| GridError::Config { index, source })?;
+            Ok(config.with_steps_for(n_targets(encoder)))
+        };
+        self.encoders.iter().enumerate().map(config).collect()
+    }
+
+    /// The search space of its architectures.
+    ///
+    /// # Panics
+    /// Never: it was found when the grid was read.
+    #[must_use]
+    pub fn search_space(&self) -> Arc<SearchSpace> {
+        space::builtin(&self.space).expect("parsed: a built-in space")
+    }
+
+    /// What its labels mean. The larger ones are better, as accuracies are.
+    #[must_use]
+    pub fn goal_and_unit(&self) -> (Goal, Unit) {
+        (Goal::Maximize, self.unit)
+    }
+
+    /// Where a table keeps what the trials need.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        Columns {
+            architecture: self.architecture_column.clone(),
+            saliencies: None,
+            targets: self.targets.iter().map(|column| Target::of_column(column)).collect(),
+        }
+    }
+
+    /// The grid with so many runs of each training set's size at most.
+    #[must_use]
+    pub fn with_runs(mut self, n_runs: usize) -> Self {
+        for size in &mut self.sizes {
+            size.max_runs = n_runs;
+        }
+        self
+    }
+
+    /// All trials, small training sets first, the encoders of each side by side.
+    #[must_use]
+    pub fn trials(&self) -> Vec<Trial> {
+        let mut sizes: Vec<&Size> = self.sizes.iter().collect();
+        sizes.sort_by_key(|size| size.n);
+        let mut trials = Vec::new();
+        for size in sizes {
+            for (seed, start) in size.runs() {
+                for encoder in &self.encoders {
+                    trials.push(Trial { encoder: encoder.name.clone(), n: size.n, start, seed });
+                }
+            }
+        }
+        trials
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_named_grid_is_valid() {
+        for (name, text) in NAMED {
+            Grid::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let (_, text) = NAMED[1];
+        for (from, to, message) in [
+            ("space = \"nasbench201\"", "space = \"mars\"", "space: is no built-in search space"),
+            ("n = 78", "n = 1", "sizes[1].n: is not at least 2"),
+            ("name = \"GATES\"", "name = \"TA-GATES\"", "encoders[1].name: is taken already"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(Grid::parse(&text.replace(from, to)).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn every_encoder_meets_every_training_set() {
+        let grid = Grid::parse(NAMED[1].1).expect("valid");
+        let n_sets: usize = grid.sizes.iter().map(|size| size.starts.len() * size.seeds.len()).sum();
+        assert_eq!(grid.trials().len(), n_sets * grid.encoders.len());
+    }
+}
