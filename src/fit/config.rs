@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConfigError, Heads, ModelConfig};
+use crate::model::{ConfigError, Encoder, Heads, ModelConfig};
 use crate::space::{Placement, SearchSpace};
 
 /// A configuration: the model and how it is fitted.
@@ -182,11 +182,11 @@ impl FitConfig {
         Self::named(&space.name).unwrap_or_else(|| Self::like(space)).with_steps_for(n_targets)
     }
 
-    /// The same with a time step for each target at least, where each needs one.
+    /// The same with a time step for each target at least, where each needs one and the encoder can have more.
     #[must_use]
     pub fn with_steps_for(mut self, n_targets: usize) -> Self {
-        if self.model.heads == Heads::PerStep {
-            self.model.n_steps = self.model.n_steps.max(n_targets);
+        if let (Heads::PerStep, Encoder::TaGates(encoder)) = (self.model.heads, &mut self.model.encoder) {
+            encoder.n_steps = encoder.n_steps.max(n_targets);
         }
         self
     }
@@ -199,9 +199,10 @@ impl FitConfig {
             Placement::Edge => "darts",
         };
         let mut config = Self::named(name).expect("the default configurations are built in");
-        config.model.read_out = None; // As the space's definition says.
+        let Encoder::TaGates(encoder) = &mut config.model.encoder;
+        encoder.read_out = None; // As the space's definition says.
         let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
-        for dims in [&mut config.model.forward_dims, &mut config.model.backward_dims] {
+        for dims in [&mut encoder.forward_dims, &mut encoder.backward_dims] {
             dims.resize(longest_path, dims[0]);
         }
         config
@@ -267,7 +268,7 @@ mod tests {
     fn what_is_out_of_range_is_named() {
         let (_, text) = NAMED.iter().find(|(name, _)| *name == "paper/nasbench201").expect("a name");
         for (from, to, message) in [
-            ("n_steps = 3", "n_steps = 0", "model.n_steps: 0 is not between 1 and 64"),
+            ("n_steps = 3", "n_steps = 0", "model.encoder.ta_gates.n_steps: 0 is not between 1 and 64"),
             ("batch_size = 512", "batch_size = 1", "batch_size: is not between 2 and 65536"),
             (
                 "learning_rate = 1e-3",

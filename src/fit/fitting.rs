@@ -82,7 +82,7 @@ impl Plan<'_> {
     /// # Panics
     /// Never, unless a run does.
     pub fn fit(&self, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
-        if self.n_folds.is_some() && self.config.model.symmetry_breaking.n_metrics().is_some() {
+        if self.n_folds.is_some() && self.config.model.n_metrics().is_some() {
             return Err(FitError::NoReference);
         }
         let folds = (0..self.n_folds.unwrap_or(0)).map(Run::WithoutFold);
@@ -111,7 +111,7 @@ impl Plan<'_> {
     #[must_use]
     pub fn can_calibrate(&self) -> bool {
         let goal = self.dataset.goal;
-        let takes_saliencies = self.config.model.symmetry_breaking.n_metrics().is_some();
+        let takes_saliencies = self.config.model.n_metrics().is_some();
         !takes_saliencies
             && (0..self.dataset.targets.len()).all(|target| {
                 let n_labels = self.dataset.labels(target).iter().flatten().count();

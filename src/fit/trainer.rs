@@ -22,9 +22,8 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, GraphBatch, Header, Heads, Input, InputError,
-    Member, ModelConfig, Network, NoDropout, Padding, PredictorKind, SeenClasses, StepHead, Variables,
-    constants,
+    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, Header, Heads, Input, InputError, Member,
+    ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables, constants,
 };
 
 /// Why a predictor cannot be trained.
@@ -134,7 +133,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When the dataset cannot be trained on with this configuration.
     pub fn new(config: &'a FitConfig, dataset: &'a Dataset, seed: u64) -> Result<Self, FitError> {
-        let (n_targets, n_steps) = (dataset.targets.len(), config.model.n_steps);
+        let (n_targets, n_steps) = (dataset.targets.len(), config.model.n_steps());
         config.model.check_space(&dataset.space)?;
         if config.model.heads == Heads::PerStep && n_targets > n_steps {
             return Err(FitError::TooManyTargets { n_targets, n_steps });
@@ -276,7 +275,7 @@ impl<'a> Trainer<'a> {
         let steps = heads(cfg, targets).map(|(step, budget)| StepHead { step, budget, calibration: None });
         let header = Header {
             format_version: FORMAT_VERSION,
-            predictor_kind: PredictorKind::TaGates,
+            predictor_kind: cfg.encoder.kind(),
             members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
             model: cfg.clone(),
             space: self.dataset.space.name.clone(),
@@ -316,15 +315,7 @@ impl<'a> Trainer<'a> {
         let inputs: Vec<Input<'_>> = batch.iter().map(|example| example.input()).collect();
         let mut noise =
             |_: &Input<'_>, n_values: usize| rng.sample_iter(StandardNormal).take(n_values).collect();
-        let batch = GraphBatch::new(
-            &inputs,
-            &self.config.model,
-            &mut noise,
-            Padding::None,
-            DType::F32,
-            &Device::Cpu,
-        )?;
-        Ok(self.network.embed(&batch)?)
+        Ok(self.network.embed(&inputs, &mut noise, Padding::None)?)
     }
 
     /// What the batch scores at the last target, before the step that it is about to cause.
@@ -449,8 +440,7 @@ impl<'a> Trainer<'a> {
 pub fn can_start_from(config: &FitConfig, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
     let header = checkpoint.header();
     let heads_of_checkpoint = header.steps.iter().map(|head| (head.step, head.budget));
-    header.predictor_kind == PredictorKind::TaGates
-        && header.model == config.model
+    header.model == config.model
         && header.search_space().is_ok_and(|space| space == dataset.space)
         && heads(&config.model, &dataset.targets).eq(heads_of_checkpoint)
 }
@@ -467,8 +457,8 @@ fn heads<'a>(
 /// The time steps that predict the targets, in order: the last ones, or the very last for all.
 fn scored_steps(n_targets: usize, model: &ModelConfig) -> Vec<usize> {
     match model.heads {
-        Heads::PerStep => (model.n_steps + 1 - n_targets..=model.n_steps).collect(),
-        Heads::LastStep => vec![model.n_steps; n_targets],
+        Heads::PerStep => (model.n_steps() + 1 - n_targets..=model.n_steps()).collect(),
+        Heads::LastStep => vec![model.n_steps(); n_targets],
     }
 }
 

@@ -12,12 +12,13 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::config::ConfigError;
-use crate::model::{Calibration, Heads, ModelConfig, SeenClasses, tensor_file};
+use crate::model::{Calibration, ConfigError, Heads, ModelConfig, PredictorKind, SeenClasses, tensor_file};
 use crate::space::{self, SearchSpace};
 
-/// The version of the header this binary writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the header this binary writes. It reads all from [`OLDEST_FORMAT_VERSION`] on: in 1 the model is
+/// flat, which [`ModelConfig`] reads, too.
+pub const FORMAT_VERSION: u32 = 2;
+const OLDEST_FORMAT_VERSION: u32 = 1;
 
 /// No file larger than this is read: the largest published predictor has 8 MB.
 pub const MAX_SIZE_BYTES: usize = 64 << 20;
@@ -29,9 +30,9 @@ const HEADER_KEY: &str = "tagates";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT_VERSION`] of the writer.
+    /// [`FORMAT_VERSION`], whatever the file was written in: this is the header as it would be written now.
     pub format_version: u32,
-    /// Which predictor the tensors are of.
+    /// Which predictor the tensors are of: that of the model's encoder.
     pub predictor_kind: PredictorKind,
     /// The networks whose scores are averaged; so far always one.
     pub members: Vec<Member>,
@@ -54,14 +55,6 @@ pub struct Header {
     pub training: serde_json::Value,
     /// What was measured after training, as the trainer wrote it.
     pub report: serde_json::Value,
-}
-
-/// A kind of predictor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictorKind {
-    /// [`ModelConfig`] as it says; GATES where it has one time step.
-    TaGates,
 }
 
 /// One network of a checkpoint.
@@ -118,7 +111,9 @@ pub enum CheckpointError {
     #[error("checkpoint header cannot be read")]
     Header(#[from] serde_json::Error),
     /// A header of another version.
-    #[error("checkpoint format {found} is not format {FORMAT_VERSION}, which this binary reads")]
+    #[error(
+        "checkpoint format {found} is not one that this binary reads, {OLDEST_FORMAT_VERSION} to {FORMAT_VERSION}"
+    )]
     FormatVersion {
         /// What the header says.
         found: u32,
@@ -222,10 +217,10 @@ impl Header {
             format_version: u32,
         }
         let Version { format_version } = serde_json::from_str(text)?;
-        if format_version != FORMAT_VERSION {
+        if !(OLDEST_FORMAT_VERSION..=FORMAT_VERSION).contains(&format_version) {
             return Err(CheckpointError::FormatVersion { found: format_version });
         }
-        let header: Self = serde_json::from_str(text)?;
+        let header = Self { format_version: FORMAT_VERSION, ..serde_json::from_str(text)? };
         header.model.validate()?;
         header.validate()?;
         Ok(header)
@@ -264,9 +259,14 @@ impl Header {
         if self.members.len() != 1 {
             return inconsistent(format!("has {} members, this binary serves one", self.members.len()));
         }
+        if self.predictor_kind != self.model.encoder.kind() {
+            let (kind, encoder) = (self.predictor_kind, self.model.encoder.kind());
+            return inconsistent(format!("predictor kind {kind} where the encoder is of {encoder}"));
+        }
+        let n_steps = self.model.n_steps();
         let are_sound = match self.model.heads {
             Heads::PerStep => self.steps.is_sorted_by(|a, b| a.step < b.step),
-            Heads::LastStep => self.steps.iter().all(|head| head.step == self.model.n_steps),
+            Heads::LastStep => self.steps.iter().all(|head| head.step == n_steps),
         };
         if !are_sound {
             return inconsistent("steps do not ascend, or are not the last where all share it".into());
@@ -274,12 +274,9 @@ impl Header {
         let space = self.search_space()?;
         self.model.check_space(&space)?;
         if self.steps.first().is_none_or(|head| head.step == 0)
-            || self.steps.last().is_none_or(|head| head.step != self.model.n_steps)
+            || self.steps.last().is_none_or(|head| head.step != n_steps)
         {
-            return inconsistent(format!(
-                "steps do not lie in 1 to {0} and end with {0}",
-                self.model.n_steps
-            ));
+            return inconsistent(format!("steps do not lie in 1 to {n_steps} and end with {n_steps}"));
         }
         let n_calibrated = self.steps.iter().filter(|head| head.calibration.is_some()).count();
         if n_calibrated != 0 && n_calibrated != self.steps.len() {

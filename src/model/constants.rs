@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::model::naming::Naming;
-use crate::model::{CheckpointError, ModelConfig, OtherNode, UpdateMask};
+use crate::model::{CheckpointError, Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateMask};
 use crate::space::{Placement, Role, SearchSpace};
 
 /// Which operations are updated, `[n_operations, 1]` of 0 and 1.
@@ -19,6 +19,12 @@ const INPUT_OPERATION: &str = "arch_embedder.input_op_emb";
 /// Whether a tensor keeps its value in training.
 #[must_use]
 pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
+    match &cfg.encoder {
+        Encoder::TaGates(cfg) => is_constant_of_ta_gates(name, cfg, space),
+    }
+}
+
+fn is_constant_of_ta_gates(name: &str, cfg: &TaGatesConfig, space: &SearchSpace) -> bool {
     let is_embedding_of_no_gate = |(index, role): (usize, Role)| {
         matches!(role, Role::None | Role::Skip) && name == format!("arch_embedder.op_embedding_{index}")
     };
@@ -35,11 +41,12 @@ pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
 /// # Errors
 /// When a tensor cannot be made.
 pub fn tensors(cfg: &ModelConfig, space: &SearchSpace) -> Result<BTreeMap<String, Tensor>> {
-    if cfg.n_steps == 1 || space.placement == Placement::Node {
-        return Ok(BTreeMap::new());
-    }
-    let mask = Tensor::from_vec(update_mask(cfg, space), ((), 1), &Device::Cpu)?;
-    Ok(BTreeMap::from([(UPDATE_MASK.to_owned(), mask)]))
+    let written = constants(&cfg.encoder, space).into_iter().filter(|constant| constant.is_written);
+    written
+        .map(|Constant { name, shape, values, .. }| {
+            Ok((name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu)?))
+        })
+        .collect()
 }
 
 /// Checks that the constants in `vb`, where there are any, say what the configuration says.
@@ -48,23 +55,41 @@ pub(in crate::model) fn check(
     space: &SearchSpace,
     vb: &VarBuilder,
 ) -> std::result::Result<(), CheckpointError> {
-    if !vb.contains_tensor(UPDATE_MASK) {
-        return Ok(());
+    let found =
+        constants(&cfg.encoder, space).into_iter().filter(|constant| vb.contains_tensor(constant.name));
+    for Constant { name, shape, values, .. } in found {
+        let mismatch = |problem: String| CheckpointError::Mismatch(format!("{name}: {problem}"));
+        let found: Vec<f32> = vb
+            .get(shape, name)
+            .and_then(|found| found.to_dtype(DType::F32)?.flatten_all()?.to_vec1())
+            .map_err(|source| mismatch(source.to_string()))?;
+        if found != values {
+            return Err(mismatch(format!("is {found:?}, the header describes {values:?}")));
+        }
     }
-    let mismatch = |problem: String| CheckpointError::Mismatch(format!("{UPDATE_MASK}: {problem}"));
-    let found: Vec<f32> = vb
-        .get((space.operations.len(), 1), UPDATE_MASK)
-        .and_then(|mask| mask.to_dtype(DType::F32)?.flatten_all()?.to_vec1())
-        .map_err(|source| mismatch(source.to_string()))?;
-    let expected = update_mask(cfg, space);
-    if found == expected {
-        Ok(())
-    } else {
-        Err(mismatch(format!("is {found:?}, the header describes {expected:?}")))
+    Ok(())
+}
+
+/// What a configuration says in a tensor.
+struct Constant {
+    name: &'static str,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+    /// Whether checkpoints of ours have it; those of others may, if not.
+    is_written: bool,
+}
+
+fn constants(encoder: &Encoder, space: &SearchSpace) -> Vec<Constant> {
+    match encoder {
+        Encoder::TaGates(cfg) => {
+            let values = update_mask(cfg, space);
+            let is_written = cfg.n_steps > 1 && space.placement == Placement::Edge;
+            vec![Constant { name: UPDATE_MASK, shape: vec![values.len(), 1], values, is_written }]
+        }
     }
 }
 
-fn update_mask(cfg: &ModelConfig, space: &SearchSpace) -> Vec<f32> {
+fn update_mask(cfg: &TaGatesConfig, space: &SearchSpace) -> Vec<f32> {
     let is_updated = |role: Role| match cfg.update_mask {
         UpdateMask::Parametrised => role == Role::Parametrised,
         UpdateMask::All => true,

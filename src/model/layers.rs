@@ -3,7 +3,7 @@
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
-use crate::model::graph_batch::Direction;
+use crate::model::encoder::Direction;
 use crate::space::Placement;
 
 /// A linear layer with PyTorch's default initial values: weight and bias from

@@ -1,4 +1,4 @@
-//! The predictors on candle: layers, TA-GATES and GATES encoders, heads, configuration,
+//! The predictors on candle: layers, TA-GATES and other encoders, heads, configuration,
 //! checkpoints.
 //!
 //! This room turns architectures into scores. It knows nothing of tasks, labels, storage, queues
@@ -8,8 +8,7 @@ mod calibration;
 mod checkpoint;
 mod config;
 pub mod constants;
-mod graph_batch;
-mod graph_rows;
+mod encoder;
 mod initial;
 mod input;
 mod layers;
@@ -17,20 +16,20 @@ mod naming;
 mod network;
 mod published;
 mod seen;
-mod ta_gates;
 pub(crate) mod tensor_file;
 mod threads;
 mod trained;
 
 pub use calibration::{Calibration, CalibrationError};
 pub use checkpoint::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, PredictorKind,
-    StepHead, read_bounded,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, StepHead,
+    read_bounded,
 };
 pub use config::{
-    ConfigError, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, SymmetryBreaking, UpdateInput, UpdateMask,
+    ConfigError, Encoder, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, PredictorKind, SymmetryBreaking,
+    TaGatesConfig, UpdateInput, UpdateMask,
 };
-pub use graph_batch::{Direction, Edges, GraphBatch, Noise, Padding, ReadNodes};
+pub use encoder::{Noise, Padding};
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use crate::model::{ModelConfig, OtherNode};
+use crate::model::{OtherNode, TaGatesConfig};
 use crate::space::{Placement, Role, SearchSpace};
 
 /// Two families of names.
@@ -67,7 +67,7 @@ pub fn output_operation_row(space: &SearchSpace) -> u32 {
 
 /// What nodes begin with before the first linear layer: for each cell its inputs, then all other nodes,
 /// `[n_cells * (n_inputs + 1), node_dim]`.
-pub fn start_table(cfg: &ModelConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Table> {
+pub fn start_table(cfg: &TaGatesConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Table> {
     let other = |shape: &[usize]| {
         let embedding = vb.get_with_hints(shape, "other_node_emb", Init::Const(0.0))?;
         Ok::<_, candle_core::Error>(match cfg.other_node {
@@ -91,7 +91,7 @@ pub fn start_table(cfg: &ModelConfig, space: &SearchSpace, vb: &VarBuilder) -> R
 
 /// The embeddings operations begin with, `[n_operations, operation_dim]`; where operations sit on nodes, two
 /// more for what inputs and output compute.
-pub fn operation_table(cfg: &ModelConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Table> {
+pub fn operation_table(cfg: &TaGatesConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Table> {
     let (n_operations, dim) = (space.operations.len(), cfg.operation_dim);
     if Naming::of(space) == Naming::Cells && space.placement == Placement::Edge {
         let rows = space.operations.iter().enumerate().map(|(index, operation)| {

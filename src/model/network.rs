@@ -3,16 +3,15 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::model::graph_batch::GraphBatch;
+use crate::model::encoder::{self, Encode, Noise, Padding};
 use crate::model::layers::{Dropout, Head};
-use crate::model::ta_gates::TaGates;
-use crate::model::{Heads, ModelConfig};
+use crate::model::{Heads, Input, ModelConfig};
 use crate::space::SearchSpace;
 
-/// TA-GATES with its heads. Tensors are named as in published checkpoints.
+/// An encoder with its heads. Tensors are named as in published checkpoints.
 #[derive(Debug)]
 pub struct Network {
-    encoder: TaGates,
+    encoder: Box<dyn Encode>,
     heads: Vec<Head>,
     scores: Vec<Score>,
 }
@@ -33,13 +32,13 @@ impl Network {
     /// When `vb` lacks a tensor or has it in another shape.
     ///
     /// # Panics
-    /// With a configuration that does not pass [`ModelConfig::validate`].
+    /// With a configuration that does not pass [`ModelConfig::validate`] and [`ModelConfig::check_space`].
     pub fn new(cfg: &ModelConfig, space: &SearchSpace, steps: &[usize], vb: &VarBuilder) -> Result<Self> {
-        let dim = cfg.forward_dims.last().copied().expect("validated: a stack has a layer");
-        let embedding_dim = dim * space.cells.len();
+        let encoder = encoder::new(&cfg.encoder, space, &vb.pp("arch_embedder"))?;
+        let n_steps = cfg.n_steps();
         let head = |step: usize, n_outputs: usize| {
-            let vb = if step == cfg.n_steps { vb.pp("mlp") } else { vb.pp("pre_mlps").pp(step - 1) };
-            Head::new(embedding_dim, &cfg.head_dims, n_outputs, &vb)
+            let vb = if step == n_steps { vb.pp("mlp") } else { vb.pp("pre_mlps").pp(step - 1) };
+            Head::new(encoder.dim(), &cfg.head_dims, n_outputs, &vb)
         };
         let numbered = steps.iter().enumerate();
         let (heads, scores) = match cfg.heads {
@@ -48,20 +47,25 @@ impl Network {
                 numbered.map(|(head, &step)| Score { step, head, output: 0 }).collect(),
             ),
             Heads::LastStep => (
-                vec![head(cfg.n_steps, steps.len())?],
+                vec![head(n_steps, steps.len())?],
                 numbered.map(|(output, &step)| Score { step, head: 0, output }).collect(),
             ),
         };
-        Ok(Self { encoder: TaGates::new(cfg, space, &vb.pp("arch_embedder"))?, heads, scores })
+        Ok(Self { encoder, heads, scores })
     }
 
-    /// The embedding of each architecture for each score, in the order of the steps:
-    /// `[n_architectures, embedding]` each.
+    /// What the heads read of each input for each score, in the order of the steps: `[n_rows, embedding]` each, a
+    /// row for each input, then one where `padding` asks for it. The inputs have to be checked for this model.
     ///
     /// # Errors
     /// When a tensor operation fails.
-    pub fn embed(&self, batch: &GraphBatch) -> Result<Vec<Tensor>> {
-        let embeddings = self.encoder.forward(batch)?;
+    pub fn embed(
+        &self,
+        inputs: &[Input<'_>],
+        noise: &mut Noise<'_>,
+        padding: Padding,
+    ) -> Result<Vec<Tensor>> {
+        let embeddings = self.encoder.embed(inputs, noise, padding)?;
         Ok(self.scores.iter().map(|score| embeddings[score.step - 1].clone()).collect())
     }
 

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::model::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, MAX_SIZE_BYTES, Member, ModelConfig,
-    PredictorKind, SeenClasses, StepHead, tensor_file,
+    SeenClasses, StepHead, tensor_file,
 };
 use crate::space::SearchSpace;
 
@@ -35,8 +35,9 @@ impl Checkpoint {
             let problem = "the outputs of a head that serves several budgets are not published".to_owned();
             return Err(CheckpointError::Inconsistent(problem));
         }
-        let Some(first_step) = (cfg.n_steps + 1).checked_sub(n_heads).filter(|step| *step >= 1) else {
-            let problem = format!("{n_heads} budgets need as many time steps, the model has {}", cfg.n_steps);
+        let Some(first_step) = (cfg.n_steps() + 1).checked_sub(n_heads).filter(|step| *step >= 1) else {
+            let problem =
+                format!("{n_heads} budgets need as many time steps, the model has {}", cfg.n_steps());
             return Err(CheckpointError::Inconsistent(problem));
         };
         let mismatch = |source: candle_core::Error| CheckpointError::Mismatch(source.to_string());
@@ -46,14 +47,14 @@ impl Checkpoint {
                 tensors.insert(name, tensor.to_dtype(DType::F32).map_err(mismatch)?);
             }
         }
-        let steps = (first_step..=cfg.n_steps).enumerate().map(|(index, step)| StepHead {
+        let steps = (first_step..=cfg.n_steps()).enumerate().map(|(index, step)| StepHead {
             step,
             budget: budgets.get(index).copied(),
             calibration: None,
         });
         let header = Header {
             format_version: FORMAT_VERSION,
-            predictor_kind: PredictorKind::TaGates,
+            predictor_kind: cfg.encoder.kind(),
             members: vec![Member { tensor_prefix: String::new(), seed: 0 }],
             model: cfg.clone(),
             space: space.name.clone(),

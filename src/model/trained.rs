@@ -11,10 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use sha2::{Digest, Sha256};
 
-use crate::model::graph_batch::{GraphBatch, Padding};
 use crate::model::layers::NoDropout;
 use crate::model::network::Network;
-use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, constants};
+use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, Padding, constants};
 use crate::space::SearchSpace;
 
 /// A predictor that can be asked. It shares no storage with the checkpoint or a trainer.
@@ -24,7 +23,6 @@ pub struct Model {
     digest: [u8; 32],
     space: Arc<SearchSpace>,
     network: Network,
-    device: Device,
 }
 
 /// Why architectures could not be scored.
@@ -69,7 +67,7 @@ impl Model {
         if let Some(name) = names.difference(&taken).min() {
             return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));
         }
-        Ok(Self { digest: checkpoint.digest(), header, space, network, device: device.clone() })
+        Ok(Self { digest: checkpoint.digest(), header, space, network })
     }
 
     /// What the checkpoint says of the model.
@@ -132,16 +130,9 @@ impl Model {
             self.check(input).map_err(|source| Error::Input { index, source })?;
         }
         let mut noise = |input: &Input<'_>, n_values: usize| self.noise(input, n_values);
-        let batch = GraphBatch::new(
-            inputs,
-            &self.header.model,
-            &mut noise,
-            Padding::Filler,
-            DType::F32,
-            &self.device,
-        )?;
+        let embeddings = self.network.embed(inputs, &mut noise, Padding::Filler)?;
         let mut rows = vec![Vec::with_capacity(self.header.steps.len()); inputs.len()];
-        for (index, embeddings) in self.network.embed(&batch)?.iter().enumerate() {
+        for (index, embeddings) in embeddings.iter().enumerate() {
             let scores: Vec<f32> = self.network.score(index, embeddings, &mut NoDropout)?.to_vec1()?;
             for (row, score) in rows.iter_mut().zip(scores) {
                 row.push(f64::from(score));
@@ -190,17 +181,18 @@ impl Model {
     pub(crate) fn sample() -> Arc<Self> {
         use std::sync::LazyLock;
 
-        use crate::model::{ModelConfig, SeenClasses, StepHead, Variables};
+        use crate::model::{Encoder, ModelConfig, SeenClasses, StepHead, TaGatesConfig, Variables};
 
         static SAMPLE: LazyLock<Arc<Model>> = LazyLock::new(|| {
-            let (space, model) =
-                (crate::space::nasbench201(), ModelConfig { n_steps: 1, ..ModelConfig::default() });
+            let space = crate::space::nasbench201();
+            let encoder = Encoder::TaGates(TaGatesConfig { n_steps: 1, ..TaGatesConfig::default() });
+            let model = ModelConfig { encoder, ..ModelConfig::default() };
             let variables = Variables::new(0);
             let vb = variables.builder(DType::F32, &Device::Cpu);
             let network = Network::new(&model, &space, &[1], &vb).expect("a network");
             let header = Header {
                 format_version: crate::model::FORMAT_VERSION,
-                predictor_kind: crate::model::PredictorKind::TaGates,
+                predictor_kind: model.encoder.kind(),
                 members: Vec::new(),
                 model,
                 space: space.name.clone(),
@@ -212,7 +204,7 @@ impl Model {
                 training: serde_json::Value::Null,
                 report: serde_json::Value::Null,
             };
-            Arc::new(Model { header, digest: [0; 32], space, network, device: Device::Cpu })
+            Arc::new(Model { header, digest: [0; 32], space, network })
         });
         SAMPLE.clone()
     }

@@ -42,7 +42,7 @@ pub fn load(task: Task, checkpoint: &Checkpoint, device: &Device) -> Result<Targ
 /// also pays for what the device sets up. A space may be so narrow that none is found at random.
 fn warm_up(model: &Model) -> Result<Duration, WarmUpError> {
     let architectures = model.space().sample(1, 0);
-    let n_metrics = model.header().model.symmetry_breaking.n_metrics();
+    let n_metrics = model.header().model.n_metrics();
     let zeros = |architecture: &Architecture| {
         let n_places = architecture.n_places();
         let zeros = |n_metrics: usize| Saliencies::new(n_metrics, vec![0.0; n_metrics * n_places]);

@@ -32,7 +32,7 @@ fn check(file: &str, dtype: DType) {
     let golden: Golden = read(&format!("{file}_T3.json"));
     let space = space_of(file);
     let cfg = golden.arch_network_cfg.arch_embedder_cfg.model(&space, &golden.arch_network_cfg.mlp_hiddens);
-    assert_eq!(cfg.n_steps, golden.n_steps);
+    assert_eq!(cfg.n_steps(), golden.n_steps);
     let network = network(&cfg, &space, vectors::weights(&golden.weights), dtype);
     let architectures: Vec<(Architecture, Option<Saliencies>)> = golden
         .archs
@@ -48,12 +48,12 @@ fn check(file: &str, dtype: DType) {
         .map(|(architecture, saliencies)| Input { architecture, saliencies: saliencies.as_ref() })
         .collect();
 
-    let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
+    let (embeddings, scores) = evaluate(&network, &inputs);
     for (i, expected) in golden.archs.iter().enumerate() {
         let what = format!("{file} {}", expected.text);
         assert_close(
             &format!("{what} embedding"),
-            &embeddings[cfg.n_steps - 1][i],
+            &embeddings[cfg.n_steps() - 1][i],
             &expected.final_embedding_f64,
             dtype,
         );
@@ -115,13 +115,13 @@ fn check_gates(file: &str) {
     let golden: GoldenGates = read(&format!("{file}.json"));
     let space = space_of(file);
     let cfg: ModelConfig = golden.cfg.model(&space, &golden.mlp_hiddens);
-    assert_eq!(cfg.n_steps, 1);
+    assert_eq!(cfg.n_steps(), 1);
     let architectures: Vec<Architecture> =
         golden.archs.iter().map(|golden| parse(&space, &golden.text)).collect();
     let inputs: Vec<Input<'_>> = architectures.iter().map(Input::from).collect();
     for dtype in [DType::F64, DType::F32] {
         let network = network(&cfg, &space, vectors::weights(&golden.weights), dtype);
-        let (embeddings, scores) = evaluate(&network, &cfg, &inputs, dtype);
+        let (embeddings, scores) = evaluate(&network, &inputs);
         for (i, expected) in golden.archs.iter().enumerate() {
             let what = expected.text.to_string();
             assert_close(&what, &embeddings[0][i], &expected.embedding, dtype);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tagates::fit::{
     Adam, Optimizer, Pair, Pairs, Schedule, mean_squared_error, pair_indices, pairs, pairwise_hinge,
 };
-use tagates::model::{GraphBatch, Input, ModelConfig, Network, NoDropout, Padding, constants};
+use tagates::model::{Encoder, Input, Network, NoDropout, Padding, constants};
 use tagates::space::{Architecture, Saliencies};
 
 use crate::vectors::{self, NetworkConfig, assert_close, parse, read, space_of};
@@ -64,7 +64,6 @@ struct AnytimeStep {
 
 /// A network in training, from golden weights.
 struct Training {
-    cfg: ModelConfig,
     variables: BTreeMap<String, Var>,
     network: Network,
     adam: Adam,
@@ -74,7 +73,9 @@ struct Training {
 impl Training {
     fn new(file: &str, golden: &Golden, n_steps: usize, scored: &[usize]) -> Self {
         let (space, encoder) = (space_of(file), &golden.arch_network_cfg);
-        let cfg = ModelConfig { n_steps, ..encoder.arch_embedder_cfg.model(&space, &encoder.mlp_hiddens) };
+        let mut cfg = encoder.arch_embedder_cfg.model(&space, &encoder.mlp_hiddens);
+        let Encoder::TaGates(ta_gates) = &mut cfg.encoder;
+        ta_gates.n_steps = n_steps;
         let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
             .into_iter()
             .map(|(name, value)| {
@@ -99,7 +100,7 @@ impl Training {
         let architectures = architectures.collect();
         let is_variable = |name: &str| !constants::is_constant(name, &cfg, &space);
         let variables = variables.into_iter().filter(|(name, _)| is_variable(name)).collect();
-        Self { cfg, variables, network, adam: Adam::new(optimizer), architectures }
+        Self { variables, network, adam: Adam::new(optimizer), architectures }
     }
 
     /// The raw scores `[n]` of each scored step.
@@ -109,10 +110,8 @@ impl Training {
             .iter()
             .map(|(architecture, saliencies)| Input { architecture, saliencies: saliencies.as_ref() })
             .collect();
-        let batch =
-            GraphBatch::new(&inputs, &self.cfg, &mut |_, n| vec![0.0; n], Padding::None, DTYPE, &Device::Cpu)
-                .expect("a batch");
-        let embeddings = self.network.embed(&batch).expect("the encoder runs");
+        let embeddings = self.network.embed(&inputs, &mut |_, n| vec![0.0; n], Padding::None);
+        let embeddings = embeddings.expect("the encoder runs");
         let score =
             |(i, embeddings)| self.network.score(i, embeddings, &mut NoDropout).expect("the head runs");
         embeddings.iter().enumerate().map(score).collect()

@@ -9,8 +9,8 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::model::{
-    GraphBatch, Input, ModelConfig, Network, NoDropout, OtherNode, Padding, SymmetryBreaking, UpdateInput,
-    UpdateMask,
+    Encoder, Input, ModelConfig, Network, NoDropout, OtherNode, Padding, SymmetryBreaking, TaGatesConfig,
+    UpdateInput, UpdateMask,
 };
 use tagates::space::{self, Architecture, Saliencies, SearchSpace};
 
@@ -80,7 +80,7 @@ impl EncoderConfig {
             "nasbench201" => false,
             _ => self.other_node_zero == Some(false),
         };
-        ModelConfig {
+        let encoder = TaGatesConfig {
             n_steps: self.num_time_steps,
             operation_dim: self.op_embedding_dim,
             node_dim: self.node_embedding_dim,
@@ -107,9 +107,12 @@ impl EncoderConfig {
                 Some("param_zs_add") => SymmetryBreaking::Add { n_metrics, beta },
                 Some(other) => panic!("golden file with symmetry breaking {other}"),
             },
-            head_dims: head_dims.to_vec(),
-            head_dropout: 0.1,
             other_node: if trains_other_node { OtherNode::Trained } else { OtherNode::Zero },
+            ..TaGatesConfig::default()
+        };
+        ModelConfig {
+            encoder: Encoder::TaGates(encoder),
+            head_dims: head_dims.to_vec(),
             ..ModelConfig::default()
         }
     }
@@ -184,7 +187,7 @@ pub fn network(
     dtype: DType,
 ) -> Network {
     if space.name == "enas" {
-        for step in 0..cfg.n_steps - 1 {
+        for step in 0..cfg.n_steps() - 1 {
             let heads: Vec<_> = weights.iter().filter(|(name, _)| name.starts_with("mlp.")).collect();
             let copies: Vec<_> = heads
                 .into_iter()
@@ -194,20 +197,14 @@ pub fn network(
         }
     }
     let vb = VarBuilder::from_tensors(weights, dtype, &Device::Cpu);
-    let steps: Vec<usize> = (1..=cfg.n_steps).collect();
+    let steps: Vec<usize> = (1..=cfg.n_steps()).collect();
     Network::new(cfg, space, &steps, &vb).expect("golden weights fit their configuration")
 }
 
 /// What a network says of `inputs`: embeddings `[step][input][..]` and scores `[step][input]`.
-pub fn evaluate(
-    network: &Network,
-    cfg: &ModelConfig,
-    inputs: &[Input<'_>],
-    dtype: DType,
-) -> (Vec<Vec<Vec<f64>>>, Vec<Vec<f64>>) {
-    let batch = GraphBatch::new(inputs, cfg, &mut |_, n| vec![0.0; n], Padding::None, dtype, &Device::Cpu)
-        .expect("a batch of valid architectures");
-    let embeddings = network.embed(&batch).expect("the encoder runs");
+pub fn evaluate(network: &Network, inputs: &[Input<'_>]) -> (Vec<Vec<Vec<f64>>>, Vec<Vec<f64>>) {
+    let embeddings =
+        network.embed(inputs, &mut |_, n| vec![0.0; n], Padding::None).expect("the encoder runs");
     let scores = embeddings.iter().enumerate().map(|(index, embeddings)| {
         let scores = network.score(index, embeddings, &mut NoDropout).expect("the head runs");
         scores.to_dtype(DType::F64).and_then(|scores| scores.to_vec1()).expect("scores are numbers")

@@ -1,9 +1,14 @@
 //! A checkpoint is refused before anything is built or allocated by its say-so.
 
-use candle_core::Device;
-use tagates::model::{Checkpoint, CheckpointError, Header, MAX_SIZE_BYTES, Model, SymmetryBreaking};
+use std::collections::HashMap;
 
-use crate::{tiny, trained};
+use candle_core::Device;
+use safetensors::SafeTensors;
+use serde_json::Value;
+use tagates::model::{Checkpoint, CheckpointError, Header, Input, MAX_SIZE_BYTES, Model, SymmetryBreaking};
+use tagates::space;
+
+use crate::{ta_gates, tiny, trained};
 
 fn checkpoint() -> Checkpoint {
     trained(&tiny(SymmetryBreaking::None))
@@ -25,6 +30,34 @@ fn what_is_written_is_read() {
     let read = Checkpoint::from_bytes(checkpoint.as_bytes()).expect("what was written");
     assert_eq!(read.header(), checkpoint.header());
     assert_eq!(read.digest(), checkpoint.digest());
+}
+
+/// As users keep them, and as the one in the repository was.
+#[test]
+fn a_checkpoint_of_format_1_is_read_and_scores_as_it_did() {
+    let checkpoint = checkpoint();
+    let mut header = serde_json::to_value(checkpoint.header()).expect("JSON");
+    header["format_version"] = 1.into();
+    let mut model = header["model"].take();
+    let encoder = model["encoder"]["ta_gates"].take();
+    let (Value::Object(mut flat), Value::Object(encoder)) = (model, encoder) else { panic!("two objects") };
+    flat.remove("encoder");
+    flat.extend(encoder);
+    header["model"] = flat.into();
+    let tensors = SafeTensors::deserialize(checkpoint.as_bytes()).expect("safetensors");
+    let metadata = HashMap::from([("tagates".to_owned(), header.to_string())]);
+    let old = safetensors::serialize(tensors.iter(), Some(metadata)).expect("a file");
+
+    let read = Checkpoint::from_bytes(&old).expect("format 1");
+    assert_eq!(read.header(), checkpoint.header());
+    let architecture = &space::nasbench201().sample(1, 3)[0];
+    let scores = |checkpoint| {
+        let model = Model::load(checkpoint, &Device::Cpu).expect("a model");
+        model.raw_scores(&[Input::from(architecture)]).expect("scores")
+    };
+    assert_eq!(scores(&read), scores(&checkpoint));
+    let rewritten = read.with_header(read.header()).expect("a checkpoint");
+    assert_eq!(rewritten.as_bytes(), checkpoint.as_bytes(), "written anew, it is of this format");
 }
 
 #[test]
@@ -68,14 +101,14 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
     for (refusal, expected) in [
         (
             refusal(|header| header.format_version = 9),
-            "checkpoint format 9 is not format 1, which this binary reads",
+            "checkpoint format 9 is not one that this binary reads, 1 to 2",
         ),
         (
-            refusal(|header| header.model.forward_dims = vec![usize::MAX; 3]),
-            "checkpoint header: forward_dims: 18446744073709551615 is not between 1 and 4096",
+            refusal(|header| ta_gates(&mut header.model).forward_dims = vec![usize::MAX; 3]),
+            "checkpoint header: encoder.ta_gates.forward_dims: 18446744073709551615 is not between 1 and 4096",
         ),
         (
-            refusal(|header| header.model.n_steps = 4),
+            refusal(|header| ta_gates(&mut header.model).n_steps = 4),
             "checkpoint header: steps do not lie in 1 to 4 and end with 4",
         ),
         (
@@ -94,14 +127,17 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
         assert_eq!(refusal, expected);
     }
     for (refusal, part) in [
-        (refusal(|header| header.model.hidden_dim = 13), "the header describes [13, 8]"),
-        (refusal(|header| header.model.forward_dims.truncate(2)), "belongs to no part of the model"),
+        (refusal(|header| ta_gates(&mut header.model).hidden_dim = 13), "the header describes [13, 8]"),
         (
-            refusal(|header| header.model.forward_dims.push(16)),
+            refusal(|header| ta_gates(&mut header.model).forward_dims.truncate(2)),
+            "belongs to no part of the model",
+        ),
+        (
+            refusal(|header| ta_gates(&mut header.model).forward_dims.push(16)),
             "tensor arch_embedder.gcns.3.weight is missing",
         ),
         (
-            refusal(|header| header.model.update_mask = tagates::model::UpdateMask::All),
+            refusal(|header| ta_gates(&mut header.model).update_mask = tagates::model::UpdateMask::All),
             "arch_embedder._parametrized_op_emb: is [0.0, 0.0, 1.0, 1.0, 0.0]",
         ),
     ] {

@@ -7,7 +7,7 @@ use tagates::fit::{Example, FitConfig};
 use tagates::model::{Encodes, Input, Model, SymmetryBreaking};
 use tagates::space::{self, SearchSpace};
 
-use crate::{labelled, labelled_of, tiny, tiny_of_nodes, trained, trained_of};
+use crate::{labelled, labelled_of, ta_gates, tiny, tiny_of_nodes, trained, trained_of};
 
 const VARIANTS: [SymmetryBreaking; 4] = [
     SymmetryBreaking::None,
@@ -26,7 +26,7 @@ fn assert_alone_equals_in_company(space: &Arc<SearchSpace>, config: &FitConfig, 
         let in_company: Vec<Vec<f64>> =
             inputs.chunks(size).flat_map(|batch| model.raw_scores(batch).expect("scores")).collect();
         // Bit for bit: `==` on purpose.
-        let what = format!("{}, {:?}, batches of {size}", space.name, config.model.symmetry_breaking);
+        let what = format!("{}, {:?}, batches of {size}", space.name, config.model.encoder);
         assert_eq!(alone, in_company, "{what}");
     }
 }
@@ -45,7 +45,7 @@ fn so_it_is_in_every_space_written_or_represented() {
         for symmetry_breaking in VARIANTS {
             for encodes in [Encodes::Written, Encodes::Representative] {
                 let mut config = tiny_of_nodes(symmetry_breaking);
-                config.model.encodes = encodes;
+                ta_gates(&mut config.model).encodes = encodes;
                 assert_alone_equals_in_company(&space, &config, 16, &[2, 5, 16]);
             }
         }

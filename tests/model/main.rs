@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use tagates::domain::{Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, Target, Trainer};
-use tagates::model::{Checkpoint, ModelConfig, SymmetryBreaking, UpdateInput};
+use tagates::model::{Checkpoint, Encoder, ModelConfig, SymmetryBreaking, TaGatesConfig, UpdateInput};
 use tagates::space::{self, Architecture, Operation, Role, Saliencies, SearchSpace};
 
 /// A configuration that trains in no time.
 fn tiny(symmetry_breaking: SymmetryBreaking) -> FitConfig {
     let config = FitConfig::named("nasbench201").expect("a built-in configuration");
-    let model = ModelConfig {
+    let encoder = TaGatesConfig {
         operation_dim: 8,
         node_dim: 8,
         hidden_dim: 12,
@@ -24,16 +24,23 @@ fn tiny(symmetry_breaking: SymmetryBreaking) -> FitConfig {
         conversion_dims: vec![16, 16],
         update_dims: vec![16],
         symmetry_breaking,
-        head_dims: vec![24],
-        ..config.model.clone()
+        ..TaGatesConfig::default()
     };
+    let model =
+        ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![24], ..config.model.clone() };
     FitConfig { model, n_epochs: 4, batch_size: 16, ..config }
 }
 
 /// The same for spaces of any kind, where operations may sit on nodes.
 fn tiny_of_nodes(symmetry_breaking: SymmetryBreaking) -> FitConfig {
-    let config = tiny(symmetry_breaking);
-    FitConfig { model: ModelConfig { update_input: UpdateInput::Nodes, ..config.model.clone() }, ..config }
+    let mut config = tiny(symmetry_breaking);
+    ta_gates(&mut config.model).update_input = UpdateInput::Nodes;
+    config
+}
+
+fn ta_gates(model: &mut ModelConfig) -> &mut TaGatesConfig {
+    let Encoder::TaGates(encoder) = &mut model.encoder;
+    encoder
 }
 
 /// Architectures with made-up accuracies after 12 and 200 epochs: what their convolutions cost.
@@ -45,11 +52,7 @@ fn labelled_of(space: &Arc<SearchSpace>, n: usize, config: &FitConfig) -> Datase
     let space = space.clone();
     let examples = space.sample(n, 5).into_iter().map(|architecture| Example {
         class: architecture.canonical().id,
-        saliencies: config
-            .model
-            .symmetry_breaking
-            .n_metrics()
-            .map(|n_metrics| saliencies(&architecture, n_metrics)),
+        saliencies: config.model.n_metrics().map(|n_metrics| saliencies(&architecture, n_metrics)),
         infeasible: Vec::new(),
         labels: [20.0, 10.0].map(|base| Some(base + 80.0 * quality(&architecture))).to_vec(),
         architecture,

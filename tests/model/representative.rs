@@ -5,7 +5,7 @@ use tagates::fit::FitConfig;
 use tagates::model::{Encodes, Input, Model, SymmetryBreaking};
 use tagates::space::{self, Architecture};
 
-use crate::{tiny_of_nodes, trained_of};
+use crate::{ta_gates, tiny_of_nodes, trained_of};
 
 /// The same convolutions, behind a skip and without it.
 const NASBENCH201: [&str; 2] = [
@@ -41,10 +41,10 @@ fn members_of_a_class_score_alike_where_its_representative_is_encoded() {
         let ids = architectures.each_ref().map(|architecture| architecture.canonical().id);
         assert_eq!(ids[0], ids[1], "{}", space.name);
         let mut config = tiny_of_nodes(SymmetryBreaking::None);
-        config.model.encodes = Encodes::Representative;
+        ta_gates(&mut config.model).encodes = Encodes::Representative;
         let represented = scores(&config, &architectures);
         assert_eq!(represented[0], represented[1], "{}", space.name);
-        config.model.encodes = Encodes::Written;
+        ta_gates(&mut config.model).encodes = Encodes::Written;
         let written = scores(&config, &architectures);
         assert!(space.name == "nasbench101" || written[0] != written[1], "{}: a skip counts", space.name);
     }

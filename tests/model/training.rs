@@ -16,7 +16,7 @@ use tagates::metrics::kendall_tau;
 use tagates::model::{Checkpoint, Input, Model, ModelConfig, SymmetryBreaking};
 use tagates::space::{self, ReadOut};
 
-use crate::{labelled, labelled_of, tiny};
+use crate::{labelled, labelled_of, ta_gates, tiny};
 
 #[test]
 fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
@@ -251,7 +251,7 @@ fn what_cannot_be_trained_on_is_named() {
     let error = Trainer::new(&config, &dataset, 0).expect_err("saliencies are missing");
     assert!(matches!(error, FitError::Input { index: 2, .. }), "{error}");
     let mut shallow = tiny(SymmetryBreaking::None);
-    shallow.model.n_steps = 1;
+    ta_gates(&mut shallow.model).n_steps = 1;
     let error = Trainer::new(&shallow, &labelled(4, &shallow), 0).expect_err("two targets, one step");
     assert_eq!(error.to_string(), "2 targets need as many time steps, the model has 1");
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use tagates::domain::TaskName;
 use tagates::model::{
-    Calibration, Checkpoint, FORMAT_VERSION, Header, Member, ModelConfig, Network, PredictorKind,
-    SeenClasses, StepHead, SymmetryBreaking, UpdateInput, Variables, constants,
+    Calibration, Checkpoint, Encoder, FORMAT_VERSION, Header, Member, ModelConfig, Network, SeenClasses,
+    StepHead, SymmetryBreaking, TaGatesConfig, UpdateInput, Variables, constants,
 };
 use tagates::space::{self, SearchSpace};
 use tempfile::NamedTempFile;
@@ -34,8 +34,8 @@ pub fn without_task() -> NamedTempFile {
 /// Scores architectures of a space that somebody created.
 pub fn of_space(space: &Arc<SearchSpace>) -> NamedTempFile {
     // The one that does not mind where operations sit.
-    let cfg = ModelConfig { update_input: UpdateInput::Nodes, ..small(SymmetryBreaking::None) };
-    file(&untrained_in(space, None, cfg, vec![final_rank()]))
+    let encoder = TaGatesConfig { update_input: UpdateInput::Nodes, ..small(SymmetryBreaking::None) };
+    file(&untrained_in(space, None, model(encoder), vec![final_rank()]))
 }
 
 /// Has a head with weights so large that its scores are no numbers.
@@ -61,8 +61,8 @@ fn final_rank() -> StepHead {
     StepHead { step: 2, budget: None, calibration: None }
 }
 
-fn small(symmetry_breaking: SymmetryBreaking) -> ModelConfig {
-    ModelConfig {
+fn small(symmetry_breaking: SymmetryBreaking) -> TaGatesConfig {
+    TaGatesConfig {
         n_steps: 2,
         operation_dim: 8,
         node_dim: 8,
@@ -71,13 +71,16 @@ fn small(symmetry_breaking: SymmetryBreaking) -> ModelConfig {
         backward_dims: vec![8],
         conversion_dims: vec![8],
         update_dims: vec![8],
-        head_dims: vec![8],
         symmetry_breaking,
-        ..ModelConfig::default()
+        ..TaGatesConfig::default()
     }
 }
 
-fn write(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> NamedTempFile {
+fn model(encoder: TaGatesConfig) -> ModelConfig {
+    ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![8], ..ModelConfig::default() }
+}
+
+fn write(task: Option<&str>, cfg: TaGatesConfig, steps: Vec<StepHead>) -> NamedTempFile {
     file(&untrained(task, cfg, steps))
 }
 
@@ -87,8 +90,8 @@ fn file(checkpoint: &Checkpoint) -> NamedTempFile {
     file
 }
 
-fn untrained(task: Option<&str>, cfg: ModelConfig, steps: Vec<StepHead>) -> Checkpoint {
-    untrained_in(&space::nasbench201(), task, cfg, steps)
+fn untrained(task: Option<&str>, cfg: TaGatesConfig, steps: Vec<StepHead>) -> Checkpoint {
+    untrained_in(&space::nasbench201(), task, model(cfg), steps)
 }
 
 fn untrained_in(
@@ -105,7 +108,7 @@ fn untrained_in(
     tensors.extend(variables.by_name().into_iter().map(|(name, var)| (name, Tensor::clone(&var))));
     let header = Header {
         format_version: FORMAT_VERSION,
-        predictor_kind: PredictorKind::TaGates,
+        predictor_kind: cfg.encoder.kind(),
         members: vec![Member { tensor_prefix: String::new(), seed: 1 }],
         space: space.name.clone(),
         definition: space::builtin(&space.name).is_none().then(|| (**space).clone()),

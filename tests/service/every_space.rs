@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tagates::fit::{FitConfig, Loss, Pairs};
 use tagates::metrics::kendall_tau;
-use tagates::model::{ModelConfig, UpdateInput};
+use tagates::model::{Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateInput, UpdateMask};
 use tagates::pb::model_service_client::ModelServiceClient;
 use tagates::pb::training_service_client::TrainingServiceClient;
 use tagates::pb::{self, Architecture, RunState};
@@ -74,7 +74,7 @@ fn accuracy(architecture: &Architecture) -> f64 {
 /// Small and short, so that a test has the time.
 fn quick() -> FitConfig {
     let config = FitConfig::named("nasbench101").expect("a built-in configuration");
-    let model = ModelConfig {
+    let encoder = TaGatesConfig {
         n_steps: 2,
         operation_dim: 16,
         node_dim: 16,
@@ -84,9 +84,12 @@ fn quick() -> FitConfig {
         conversion_dims: vec![32, 32],
         update_dims: vec![32],
         update_input: UpdateInput::Nodes,
-        head_dims: vec![48],
-        ..config.model.clone()
+        update_mask: UpdateMask::All,
+        other_node: OtherNode::Trained,
+        ..TaGatesConfig::default()
     };
+    let model =
+        ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![48], ..config.model.clone() };
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
     FitConfig { model, loss, n_epochs: 60, batch_size: 128, ..config }
 }

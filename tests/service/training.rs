@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tagates::fit::FitConfig;
-use tagates::model::{ModelConfig, SymmetryBreaking};
+use tagates::model::{Encoder, ModelConfig, SymmetryBreaking, TaGatesConfig};
 use tempfile::TempDir;
 
 use crate::app::sample_texts;
@@ -94,7 +94,7 @@ impl Workplace {
 
 fn small(n_epochs: usize, symmetry_breaking: SymmetryBreaking) -> FitConfig {
     let config = FitConfig::named("nasbench201").expect("a built-in configuration");
-    let model = ModelConfig {
+    let encoder = TaGatesConfig {
         n_steps: 2,
         operation_dim: 8,
         node_dim: 8,
@@ -103,10 +103,11 @@ fn small(n_epochs: usize, symmetry_breaking: SymmetryBreaking) -> FitConfig {
         backward_dims: vec![8],
         conversion_dims: vec![8],
         update_dims: vec![8],
-        head_dims: vec![8],
         symmetry_breaking,
-        ..config.model.clone()
+        ..TaGatesConfig::default()
     };
+    let model =
+        ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![8], ..config.model.clone() };
     FitConfig { model, n_epochs, batch_size: 16, ..config }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use tagates::domain::{Budget, Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, Observer, Pairs, Run, Target, Trainer};
-use tagates::model::{Checkpoint, ModelConfig};
+use tagates::model::{Checkpoint, Encoder, ModelConfig, TaGatesConfig};
 use tagates::retraining::{Fit, Watch};
 use tagates::space::{self, Architecture};
 use tokio::sync::mpsc::UnboundedSender;
@@ -137,7 +137,7 @@ fn trained(n_epochs: usize) -> Checkpoint {
 
 fn tiny() -> FitConfig {
     let config = FitConfig::named("nasbench201").expect("a built-in configuration");
-    let model = ModelConfig {
+    let encoder = TaGatesConfig {
         operation_dim: 8,
         node_dim: 8,
         hidden_dim: 12,
@@ -145,6 +145,10 @@ fn tiny() -> FitConfig {
         backward_dims: vec![16; 4],
         conversion_dims: vec![16],
         update_dims: vec![16],
+        ..TaGatesConfig::default()
+    };
+    let model = ModelConfig {
+        encoder: Encoder::TaGates(encoder),
         head_dims: vec![24],
         head_dropout: 0.0,
         ..config.model.clone()

@@ -16,7 +16,7 @@ use crate::domain::{
     Source, Task,
 };
 use crate::fit::{Dataset, FitConfig, Loss, Pairs, can_start_from};
-use crate::model::ModelConfig;
+use crate::model::{Encoder, ModelConfig, TaGatesConfig};
 use crate::retraining::{Keep, Promote, Verdict, fit_with};
 use crate::space::{Architecture, nasbench201};
 use crate::store::MigrateMode;
@@ -118,7 +118,7 @@ fn shuffled(n: usize) -> Vec<(Architecture, f64)> {
 /// A small network for so many epochs.
 fn tiny(n_epochs: usize) -> FitConfig {
     let config = FitConfig::named("nasbench201").expect("a built-in configuration");
-    let model = ModelConfig {
+    let encoder = TaGatesConfig {
         operation_dim: 8,
         node_dim: 8,
         hidden_dim: 12,
@@ -126,9 +126,10 @@ fn tiny(n_epochs: usize) -> FitConfig {
         backward_dims: vec![16; 2],
         conversion_dims: vec![16],
         update_dims: vec![16],
-        head_dims: vec![24],
-        ..config.model.clone()
+        ..TaGatesConfig::default()
     };
+    let model =
+        ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![24], ..config.model.clone() };
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
     let mut optimizer = config.optimizer;
     optimizer.learning_rate = 1e-2;

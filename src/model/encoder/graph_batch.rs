@@ -1,10 +1,11 @@
-//! Architectures as the tensors that encoders read: all graphs of a batch side by side in one
+//! Architectures as the tensors that TA-GATES reads: all graphs of a batch side by side in one
 //! edge list, so that a layer is a product, a gather and a scatter whatever the graphs look like.
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::model::graph_rows::{Ends, Rows};
-use crate::model::{Input, ModelConfig};
+use crate::model::encoder::graph_rows::{Ends, Rows};
+use crate::model::encoder::{Noise, Padding};
+use crate::model::{Input, TaGatesConfig};
 use crate::space::ReadOut;
 
 /// A batch of graphs, one for each cell of each architecture. What connects nothing (role `none`), and what the
@@ -66,19 +67,6 @@ pub struct Edges {
     pub target: Tensor,
 }
 
-/// Whether a batch gets a graph that nobody asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Padding {
-    /// The batch is what it is.
-    None,
-    /// One graph with two edges is added at the end, so that no product has fewer than two rows: gemm
-    /// adds up a single row in another order, and the score of an architecture would depend on its company.
-    Filler,
-}
-
-/// Draws noise for an input: as many standard normal values as asked for.
-pub type Noise<'a> = dyn FnMut(&Input<'_>, usize) -> Vec<f64> + 'a;
-
 impl GraphBatch {
     /// Lays out `inputs`, which the model has checked, for a model of configuration `cfg`.
     ///
@@ -86,7 +74,7 @@ impl GraphBatch {
     /// When a tensor cannot be made on `device`.
     pub fn new(
         inputs: &[Input<'_>],
-        cfg: &ModelConfig,
+        cfg: &TaGatesConfig,
         noise: &mut Noise<'_>,
         padding: Padding,
         dtype: DType,

@@ -1,16 +1,16 @@
-//! The shape of a predictor: everything needed to build it, nothing of how it is trained.
+//! The shape of a TA-GATES encoder.
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::config::{ConfigError, MAX_DIM, MAX_STEPS, error, widths, within};
 use crate::space::{Placement, ReadOut, SearchSpace};
 
-/// Widths, depth and variants of a TA-GATES encoder and its heads. The field names follow
-/// `method.md`; the defaults are the paper's choices for NAS-Bench-201 without saliencies.
+/// Widths, depth and variants of a TA-GATES encoder.
 ///
 /// GATES (`method.md` section 9) is the encoder with `n_steps = 1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModelConfig {
+pub struct TaGatesConfig {
     /// Time steps T: forward passes over the graph. Between them there are T - 1 updates.
     pub n_steps: usize,
     /// Width of an operation's embedding, `d_o`.
@@ -35,19 +35,12 @@ pub struct ModelConfig {
     pub update_mask: UpdateMask,
     /// How operations of one kind are told apart.
     pub symmetry_breaking: SymmetryBreaking,
-    /// Hidden widths of each head.
-    pub head_dims: Vec<usize>,
-    /// Probability that training drops a hidden value of a head.
-    pub head_dropout: f64,
     /// Where nodes start that are no input.
     #[serde(default)]
     pub other_node: OtherNode,
     /// Where the encoding is read, if not where the space says.
     #[serde(default)]
     pub read_out: Option<ReadOut>,
-    /// Which time steps have heads, where there are several targets.
-    #[serde(default)]
-    pub heads: Heads,
     /// Which graph of an architecture is encoded.
     #[serde(default)]
     pub encodes: Encodes,
@@ -62,17 +55,6 @@ pub enum OtherNode {
     Zero,
     /// From an embedding that begins with zero and is trained.
     Trained,
-}
-
-/// Which time steps have heads, where there are several targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Heads {
-    /// Each of the last time steps one of its own, the last target at the last step (`method.md` section 8).
-    #[default]
-    PerStep,
-    /// The last time step one head with an output for each target, as the baselines of section 8.
-    LastStep,
 }
 
 /// Which graph of an architecture is encoded.
@@ -144,7 +126,7 @@ impl SymmetryBreaking {
     }
 }
 
-impl Default for ModelConfig {
+impl Default for TaGatesConfig {
     fn default() -> Self {
         Self {
             n_steps: 3,
@@ -159,38 +141,16 @@ impl Default for ModelConfig {
             update_input: UpdateInput::Messages,
             update_mask: UpdateMask::Parametrised,
             symmetry_breaking: SymmetryBreaking::None,
-            head_dims: vec![200],
-            head_dropout: 0.1,
             other_node: OtherNode::Zero,
             read_out: None,
-            heads: Heads::PerStep,
             encodes: Encodes::Written,
         }
     }
 }
 
-/// A configuration no model can be built from.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct ConfigError {
-    /// The field, as it is named in the configuration.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// No published predictor is near these; they bound what a foreign checkpoint can make us do.
-const MAX_DIM: usize = 4_096;
-const MAX_LAYERS: usize = 64;
-/// Time steps at most.
-pub const MAX_STEPS: usize = 64;
-
-impl ModelConfig {
-    /// Checks that a model of this shape can be built and is of bounded size.
-    ///
-    /// # Errors
-    /// Names the first field that is out of its range.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+impl TaGatesConfig {
+    /// Checks that an encoder of this shape can be built and is of bounded size.
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
         within("n_steps", self.n_steps, 1, MAX_STEPS)?;
         within("operation_dim", self.operation_dim, 1, MAX_DIM)?;
         within("node_dim", self.node_dim, 1, MAX_DIM)?;
@@ -199,7 +159,6 @@ impl ModelConfig {
         widths("backward_dims", &self.backward_dims, 1)?;
         widths("conversion_dims", &self.conversion_dims, 1)?;
         widths("update_dims", &self.update_dims, 0)?;
-        widths("head_dims", &self.head_dims, 0)?;
         if let Some(n_metrics) = self.symmetry_breaking.n_metrics() {
             within("symmetry_breaking.n_metrics", n_metrics, 1, MAX_DIM)?;
         }
@@ -211,22 +170,11 @@ impl ModelConfig {
         if !scale.is_finite() || !self.update_scale.is_finite() {
             return Err(error("update_scale, symmetry_breaking", "not a finite number".into()));
         }
-        if !(0.0..1.0).contains(&self.head_dropout) {
-            return Err(error(
-                "head_dropout",
-                format!("{} is not at least 0 and below 1", self.head_dropout),
-            ));
-        }
         Ok(())
     }
-}
 
-impl ModelConfig {
-    /// Checks that the model can encode architectures of `space`.
-    ///
-    /// # Errors
-    /// Names the field that does not fit.
-    pub fn check_space(&self, space: &SearchSpace) -> Result<(), ConfigError> {
+    /// Checks that the encoder takes architectures of `space`.
+    pub(super) fn check_space(&self, space: &SearchSpace) -> Result<(), ConfigError> {
         let has_updates = self.n_steps > 1;
         if has_updates && self.update_input == UpdateInput::Messages && space.placement == Placement::Node {
             let problem = format!("messages need operations on edges, {} has them on nodes", space.name);
@@ -240,21 +188,4 @@ impl ModelConfig {
     pub fn read_out(&self, space: &SearchSpace) -> ReadOut {
         self.read_out.unwrap_or(space.read_out)
     }
-}
-
-fn error(field: &'static str, problem: String) -> ConfigError {
-    ConfigError { field, problem }
-}
-
-fn within(field: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(error(field, format!("{value} is not between {least} and {most}")))
-    }
-}
-
-fn widths(field: &'static str, dims: &[usize], least_layers: usize) -> Result<(), ConfigError> {
-    within(field, dims.len(), least_layers, MAX_LAYERS)?;
-    dims.iter().try_for_each(|&dim| within(field, dim, 1, MAX_DIM))
 }

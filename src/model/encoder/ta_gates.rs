@@ -2,13 +2,14 @@
 //! the way it would be trained, by forward and backward passes over T time steps that update the
 //! embedding of every operation. With T = 1 it is GATES.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
 
-use crate::model::graph_batch::{GraphBatch, ReadNodes};
+use crate::model::encoder::graph_batch::{GraphBatch, ReadNodes};
+use crate::model::encoder::{Encode, Noise, Padding};
 use crate::model::layers::{Flow, Mlp, Stack, linear};
 use crate::model::naming::Table;
-use crate::model::{ModelConfig, SymmetryBreaking, UpdateInput, UpdateMask, naming};
+use crate::model::{Input, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask, naming};
 use crate::space::{Placement, SearchSpace};
 
 /// The published hidden widths of the MLP that embeds saliencies.
@@ -17,6 +18,9 @@ const SALIENCY_DIMS: [usize; 2] = [64, 128];
 /// Encodes architectures of any space: their cells share all weights but the embeddings of nodes.
 #[derive(Debug)]
 pub struct TaGates {
+    cfg: TaGatesConfig,
+    dtype: DType,
+    device: Device,
     n_cells: usize,
     nodes: Table,
     operations: Table,
@@ -54,7 +58,7 @@ impl TaGates {
     ///
     /// # Errors
     /// When `vb` lacks a tensor or has it in another shape.
-    pub fn new(cfg: &ModelConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &TaGatesConfig, space: &SearchSpace, vb: &VarBuilder) -> Result<Self> {
         let n_appended = match cfg.symmetry_breaking {
             SymmetryBreaking::Concat { n_metrics } => n_metrics,
             _ => 0,
@@ -62,6 +66,9 @@ impl TaGates {
         let seen_dim = cfg.operation_dim + n_appended;
         let forward_dims = &cfg.forward_dims;
         Ok(Self {
+            cfg: cfg.clone(),
+            dtype: vb.dtype(),
+            device: vb.device().clone(),
             n_cells: space.cells.len(),
             nodes: naming::start_table(cfg, space, vb)?,
             operations: naming::operation_table(cfg, space, vb)?,
@@ -77,10 +84,7 @@ impl TaGates {
 
     /// The embedding of each architecture after each time step, those of its cells one after the other: T tensors
     /// `[n_architectures, n_cells * last of forward_dims]`.
-    ///
-    /// # Errors
-    /// When a tensor operation fails.
-    pub fn forward(&self, batch: &GraphBatch) -> Result<Vec<Tensor>> {
+    fn forward(&self, batch: &GraphBatch) -> Result<Vec<Tensor>> {
         // Computed once and used again by every time step: [n_starts, hidden_dim].
         let start = self.nodes.rows()?.apply(&self.start)?;
         let pass = |operations: &Tensor| {
@@ -129,8 +133,18 @@ impl TaGates {
     }
 }
 
+impl Encode for TaGates {
+    fn dim(&self) -> usize {
+        self.n_cells * last(&self.cfg.forward_dims)
+    }
+
+    fn embed(&self, inputs: &[Input<'_>], noise: &mut Noise<'_>, padding: Padding) -> Result<Vec<Tensor>> {
+        self.forward(&GraphBatch::new(inputs, &self.cfg, noise, padding, self.dtype, &self.device)?)
+    }
+}
+
 impl Symmetry {
-    fn new(cfg: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(cfg: &TaGatesConfig, vb: &VarBuilder) -> Result<Self> {
         Ok(match cfg.symmetry_breaking {
             SymmetryBreaking::None => Self::None,
             SymmetryBreaking::Random { scale } => Self::Random { scale },
@@ -157,13 +171,12 @@ impl Symmetry {
 
 impl Update {
     fn new(
-        cfg: &ModelConfig,
+        cfg: &TaGatesConfig,
         space: &SearchSpace,
         n_updates: usize,
         seen_dim: usize,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let last = |dims: &[usize]| dims.last().copied().expect("validated: a stack has a layer");
         let (forward_dim, backward_dim) = (last(&cfg.forward_dims), last(&cfg.backward_dims));
         let n_inputs = cfg.operation_dim + forward_dim + backward_dim;
         let update_dims = [cfg.update_dims.as_slice(), &[cfg.operation_dim]].concat();
@@ -229,6 +242,11 @@ impl Update {
                 UpdateMask::All => update,
             }
     }
+}
+
+/// The width after a stack.
+fn last(dims: &[usize]) -> usize {
+    dims.last().copied().expect("validated: a stack has a layer")
 }
 
 /// The rows of the cells of each architecture joined: `[n_graphs, dim]` to `[n_graphs / n_cells, n_cells * dim]`.

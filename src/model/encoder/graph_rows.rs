@@ -1,10 +1,10 @@
 //! The nodes, edges and operations of many architectures, collected row by row.
 
-use crate::model::graph_batch::Noise;
-use crate::model::{Encodes, Input, ModelConfig, SymmetryBreaking, naming};
+use crate::model::encoder::Noise;
+use crate::model::{Encodes, Input, SymmetryBreaking, TaGatesConfig, naming};
 use crate::space::{Cell, DeadNodes, OperationIndex, Placement, Role, SearchSpace};
 
-/// The rows of all graphs: see [`GraphBatch`](crate::model::GraphBatch).
+/// The rows of all graphs: see [`GraphBatch`](super::graph_batch::GraphBatch).
 #[derive(Default)]
 pub struct Rows {
     pub start_row: Vec<u32>,
@@ -36,7 +36,7 @@ struct Symmetry {
 
 impl Rows {
     /// Adds the cells of an architecture.
-    pub fn push(&mut self, input: &Input<'_>, cfg: &ModelConfig, noise: &mut Noise<'_>) {
+    pub fn push(&mut self, input: &Input<'_>, cfg: &TaGatesConfig, noise: &mut Noise<'_>) {
         let space = &**input.architecture.space();
         let symmetry = Symmetry::new(input, cfg, noise);
         let (mut n_places, mut n_operations) = (0, 0);
@@ -138,7 +138,7 @@ impl Rows {
     }
 
     /// Adds an architecture of inputs and outputs with two edges between them.
-    pub fn push_filler(&mut self, space: &SearchSpace, cfg: &ModelConfig) {
+    pub fn push_filler(&mut self, space: &SearchSpace, cfg: &TaGatesConfig) {
         let symmetry = vec![0.0; symmetry_dim(cfg)];
         for (index, shape) in space.cells.iter().enumerate() {
             let rows = self.push_nodes(space, index, &vec![true; shape.n_inputs + 1]);
@@ -175,7 +175,7 @@ fn nodes_that_take_part(space: &SearchSpace, index: usize, cell: &Cell) -> Vec<b
 }
 
 impl Symmetry {
-    fn new(input: &Input<'_>, cfg: &ModelConfig, noise: &mut Noise<'_>) -> Self {
+    fn new(input: &Input<'_>, cfg: &TaGatesConfig, noise: &mut Noise<'_>) -> Self {
         let dim = symmetry_dim(cfg);
         let values = match (cfg.symmetry_breaking, input.saliencies) {
             (SymmetryBreaking::Random { .. }, _) => noise(input, input.architecture.n_places() * dim),
@@ -216,7 +216,7 @@ impl Ends {
 }
 
 /// How many numbers break the symmetry of one operation.
-fn symmetry_dim(cfg: &ModelConfig) -> usize {
+fn symmetry_dim(cfg: &TaGatesConfig) -> usize {
     match cfg.symmetry_breaking {
         SymmetryBreaking::None => 0,
         SymmetryBreaking::Random { .. } => cfg.operation_dim,
