@@ -3,7 +3,7 @@
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
-use crate::model::encoder::Direction;
+use crate::model::encoder::{Direction, add_carried, add_gated};
 use crate::space::Placement;
 
 /// A linear layer with PyTorch's default initial values: weight and bias from
@@ -67,8 +67,21 @@ pub struct Layer {
 pub struct Flow {
     /// What arrived at each node, `[n_nodes, out]`.
     pub nodes: Tensor,
-    /// What each gated edge carried, `[n_gated, out]`, where operations sit on edges.
-    pub messages: Option<Tensor>,
+    /// Where operations sit on edges: the gates of each edge, `[n_gated, out]`, and what they were open to,
+    /// `[n_nodes, out]`.
+    gated: Option<(Tensor, Tensor)>,
+}
+
+impl Flow {
+    /// What each gated edge carried along `edges`, `[n_gated, out]`, where operations sit on edges.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn messages(&self, edges: &Direction) -> Result<Option<Tensor>> {
+        let of_edges =
+            |(gates, projected): &(Tensor, Tensor)| gates * projected.index_select(&edges.gated.source, 0)?;
+        self.gated.as_ref().map(of_edges).transpose()
+    }
 }
 
 impl Layer {
@@ -117,12 +130,9 @@ impl Layer {
 /// `method.md` sections 0.2 and 0.4: each edge carries its source, gated by its operation.
 fn along_gated_edges(projected: &Tensor, attention: &Tensor, edges: &Direction) -> Result<Flow> {
     let Direction { gated, open } = edges;
-    let messages = (attention * projected.index_select(&gated.source, 0)?)?;
-    let nodes = projected
-        .zeros_like()?
-        .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
-        .index_add(&gated.target, &messages, 0)?;
-    Ok(Flow { nodes, messages: Some(messages) })
+    let open = add_carried(&projected.zeros_like()?, projected, open)?;
+    let nodes = add_gated(&open, attention, projected, gated)?;
+    Ok(Flow { nodes, gated: Some((attention.clone(), projected.clone())) })
 }
 
 /// `method.md` section 0.3: each node gates the sum of itself and its sources by its operation.
@@ -133,11 +143,9 @@ fn into_gated_nodes(
     edges: &Direction,
 ) -> Result<Flow> {
     let Direction { gated, open } = edges;
-    let sums = projected.index_add(&gated.target, &projected.index_select(&gated.source, 0)?, 0)?;
-    let nodes = (attention * sums)?
-        .index_add(&open.target, &projected.index_select(&open.source, 0)?, 0)?
-        .broadcast_add(bias)?;
-    Ok(Flow { nodes, messages: None })
+    let sums = add_carried(projected, projected, gated)?;
+    let nodes = add_carried(&(attention * sums)?, projected, open)?.broadcast_add(bias)?;
+    Ok(Flow { nodes, gated: None })
 }
 
 /// Layers of one direction. Each moves information one hop along all edges at once, with ReLU

@@ -1,6 +1,8 @@
 //! Architectures as the tensors that TA-GATES reads: all graphs of a batch side by side in one
 //! edge list, so that a layer is a product, a gather and a scatter whatever the graphs look like.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::model::encoder::graph_rows::{Ends, Rows};
@@ -65,6 +67,8 @@ pub struct Edges {
     pub source: Tensor,
     /// The node each edge enters: `[n_edges]`.
     pub target: Tensor,
+    /// Both once more, as numbers of the CPU.
+    pub ends: Arc<Ends>,
 }
 
 impl GraphBatch {
@@ -107,12 +111,12 @@ impl GraphBatch {
             }
         };
         let forward = Direction {
-            gated: Edges::new(&rows.gated, device)?,
-            open: Edges::new(&rows.skips.clone().with_loops(&rows.inputs), device)?,
+            gated: Edges::new(rows.gated, device)?,
+            open: Edges::new(rows.skips.clone().with_loops(&rows.inputs), device)?,
         };
         let backward = Direction {
             gated: forward.gated.reversed(),
-            open: Edges::new(&rows.skips.reversed().with_loops(&rows.outputs), device)?,
+            open: Edges::new(rows.skips.reversed().with_loops(&rows.outputs), device)?,
         };
         let read = match read_out {
             ReadOut::Output => ReadNodes::Output,
@@ -136,12 +140,17 @@ impl GraphBatch {
 }
 
 impl Edges {
-    fn new(ends: &Ends, device: &Device) -> Result<Self> {
-        let indices = |values: &Vec<u32>| Tensor::new(values.as_slice(), device);
-        Ok(Self { source: indices(&ends.source)?, target: indices(&ends.target)? })
+    /// The edges with these ends, on `device`.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made there.
+    pub fn new(ends: Ends, device: &Device) -> Result<Self> {
+        let indices = |values: &[u32]| Tensor::new(values, device);
+        Ok(Self { source: indices(&ends.source)?, target: indices(&ends.target)?, ends: Arc::new(ends) })
     }
 
     fn reversed(&self) -> Self {
-        Self { source: self.target.clone(), target: self.source.clone() }
+        let ends = Arc::new(self.ends.as_ref().clone().reversed());
+        Self { source: self.target.clone(), target: self.source.clone(), ends }
     }
 }

@@ -21,7 +21,7 @@ pub struct Rows {
 }
 
 /// Ends of edges.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ends {
     pub source: Vec<u32>,
     pub target: Vec<u32>,
@@ -200,6 +200,11 @@ impl Ends {
     fn push(&mut self, source: u32, target: u32) {
         self.source.push(source);
         self.target.push(target);
+    }
+
+    /// Source and target of each edge.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.source.iter().zip(&self.target).map(|(&source, &target)| (source as usize, target as usize))
     }
 
     /// The same edges turned round.

@@ -1,5 +1,6 @@
 //! What turns architectures into vectors. Each encoder lays out a batch of architectures in its own way.
 
+mod carry;
 mod graph_batch;
 mod graph_rows;
 mod ta_gates;
@@ -9,6 +10,7 @@ use std::fmt::Debug;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
+pub(in crate::model) use self::carry::{add_carried, add_gated};
 pub(in crate::model) use self::graph_batch::Direction;
 use self::ta_gates::TaGates;
 use crate::model::{Encoder, Input};

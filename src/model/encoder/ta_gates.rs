@@ -223,13 +223,17 @@ impl Update {
         backward: &Flow,
         batch: &GraphBatch,
     ) -> Result<Tensor> {
-        let (forward, backward) = match (self.input, &forward.messages, &backward.messages) {
-            (UpdateInput::Messages, Some(forward), Some(backward)) => (forward.clone(), backward.clone()),
-            (UpdateInput::Messages, _, _) => candle_core::bail!("operations on nodes carry no messages"),
-            (UpdateInput::Nodes, _, _) if self.placement == Placement::Node => {
+        let (forward, backward) = match self.input {
+            UpdateInput::Messages => {
+                match (forward.messages(&batch.forward)?, backward.messages(&batch.backward)?) {
+                    (Some(forward), Some(backward)) => (forward, backward),
+                    _ => candle_core::bail!("operations on nodes carry no messages"),
+                }
+            }
+            UpdateInput::Nodes if self.placement == Placement::Node => {
                 (forward.nodes.clone(), backward.nodes.clone())
             }
-            (UpdateInput::Nodes, _, _) => (
+            UpdateInput::Nodes => (
                 forward.nodes.index_select(&batch.forward.gated.target, 0)?,
                 backward.nodes.index_select(&batch.forward.gated.source, 0)?,
             ),

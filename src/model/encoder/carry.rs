@@ -1,0 +1,246 @@
+//! What edges carry, added up at the nodes they enter: one pass over the edges forward and one back, with no copy for
+//! each edge. On other devices than the CPU the same out of candle's gather and scatter.
+
+use std::ops::{AddAssign, Mul};
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
+
+use crate::model::encoder::graph_batch::Edges;
+use crate::model::encoder::graph_rows::Ends;
+
+/// `base` and, at the target of each edge, the row of its source.
+///
+/// # Shapes
+/// - `base`, `xs`: `[n_nodes, width]`
+/// - returns `[n_nodes, width]`
+pub fn add_carried(base: &Tensor, xs: &Tensor, edges: &Edges) -> Result<Tensor> {
+    match base.device() {
+        Device::Cpu => base.contiguous()?.apply_op2(&xs.contiguous()?, Carried(edges.ends.clone())),
+        _ => base.index_add(&edges.target, &xs.index_select(&edges.source, 0)?, 0),
+    }
+}
+
+/// `base` and, at the target of each edge, the row of its source times the edge's gates.
+///
+/// # Shapes
+/// - `base`, `xs`: `[n_nodes, width]`
+/// - `gates`: `[n_edges, width]`
+/// - returns `[n_nodes, width]`
+pub fn add_gated(base: &Tensor, gates: &Tensor, xs: &Tensor, edges: &Edges) -> Result<Tensor> {
+    match base.device() {
+        Device::Cpu => {
+            let (gates, xs) = (gates.contiguous()?, xs.contiguous()?);
+            base.contiguous()?.apply_op3(&gates, &xs, Gated(edges.ends.clone()))
+        }
+        _ => base.index_add(&edges.target, &(gates * xs.index_select(&edges.source, 0)?)?, 0),
+    }
+}
+
+struct Carried(Arc<Ends>);
+
+impl CustomOp2 for Carried {
+    fn name(&self) -> &'static str {
+        "carried"
+    }
+
+    fn cpu_fwd(
+        &self,
+        base: &CpuStorage,
+        base_layout: &Layout,
+        xs: &CpuStorage,
+        xs_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let width = base_layout.shape().dims2()?.1;
+        let shape = base_layout.shape().clone();
+        Ok(match (base, xs) {
+            (CpuStorage::F32(base), CpuStorage::F32(xs)) => {
+                let sums = carried(rows(base, base_layout)?, rows(xs, xs_layout)?, width, &self.0);
+                (CpuStorage::F32(sums), shape)
+            }
+            (CpuStorage::F64(base), CpuStorage::F64(xs)) => {
+                let sums = carried(rows(base, base_layout)?, rows(xs, xs_layout)?, width, &self.0);
+                (CpuStorage::F64(sums), shape)
+            }
+            _ => bail!("edges carry f32 or f64"),
+        })
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        xs: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
+        let of_xs = xs.zeros_like()?.apply_op2_no_bwd(&gradient.contiguous()?, &back)?;
+        Ok((Some(gradient.clone()), Some(of_xs)))
+    }
+}
+
+struct Gated(Arc<Ends>);
+
+impl CustomOp3 for Gated {
+    fn name(&self) -> &'static str {
+        "gated"
+    }
+
+    fn cpu_fwd(
+        &self,
+        base: &CpuStorage,
+        base_layout: &Layout,
+        gates: &CpuStorage,
+        gates_layout: &Layout,
+        xs: &CpuStorage,
+        xs_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let width = base_layout.shape().dims2()?.1;
+        let shape = base_layout.shape().clone();
+        Ok(match (base, gates, xs) {
+            (CpuStorage::F32(base), CpuStorage::F32(gates), CpuStorage::F32(xs)) => {
+                let gates = rows(gates, gates_layout)?;
+                let sums = gated(rows(base, base_layout)?, gates, rows(xs, xs_layout)?, width, &self.0);
+                (CpuStorage::F32(sums), shape)
+            }
+            (CpuStorage::F64(base), CpuStorage::F64(gates), CpuStorage::F64(xs)) => {
+                let gates = rows(gates, gates_layout)?;
+                let sums = gated(rows(base, base_layout)?, gates, rows(xs, xs_layout)?, width, &self.0);
+                (CpuStorage::F64(sums), shape)
+            }
+            _ => bail!("edges carry f32 or f64"),
+        })
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        gates: &Tensor,
+        xs: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let gradient = gradient.contiguous()?;
+        let of_gates = gradient.apply_op2_no_bwd(xs, &ProductOfEnds(self.0.clone()))?;
+        let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
+        let of_xs = xs.zeros_like()?.apply_op3_no_bwd(gates, &gradient, &back)?;
+        Ok((Some(gradient), Some(of_gates), Some(of_xs)))
+    }
+}
+
+/// For each edge the row of its target in one tensor times the row of its source in another: the gradient of gates.
+struct ProductOfEnds(Arc<Ends>);
+
+impl CustomOp2 for ProductOfEnds {
+    fn name(&self) -> &'static str {
+        "product of ends"
+    }
+
+    fn cpu_fwd(
+        &self,
+        at_targets: &CpuStorage,
+        targets_layout: &Layout,
+        at_sources: &CpuStorage,
+        sources_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let width = targets_layout.shape().dims2()?.1;
+        let shape = Shape::from((self.0.source.len(), width));
+        Ok(match (at_targets, at_sources) {
+            (CpuStorage::F32(targets), CpuStorage::F32(sources)) => {
+                let (targets, sources) = (rows(targets, targets_layout)?, rows(sources, sources_layout)?);
+                (CpuStorage::F32(products(targets, sources, width, &self.0)), shape)
+            }
+            (CpuStorage::F64(targets), CpuStorage::F64(sources)) => {
+                let (targets, sources) = (rows(targets, targets_layout)?, rows(sources, sources_layout)?);
+                (CpuStorage::F64(products(targets, sources, width, &self.0)), shape)
+            }
+            _ => bail!("edges carry f32 or f64"),
+        })
+    }
+}
+
+fn rows<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage[start..end]),
+        None => bail!("the rows that edges carry lie one after the other"),
+    }
+}
+
+fn carried<T: Copy + AddAssign>(base: &[T], xs: &[T], width: usize, ends: &Ends) -> Vec<T> {
+    let mut sums = base.to_vec();
+    for (source, target) in ends.iter() {
+        let (sum, x) = (&mut sums[target * width..][..width], &xs[source * width..][..width]);
+        sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
+    }
+    sums
+}
+
+fn gated<T>(base: &[T], gates: &[T], xs: &[T], width: usize, ends: &Ends) -> Vec<T>
+where
+    T: Copy + AddAssign + Mul<Output = T>,
+{
+    let mut sums = base.to_vec();
+    for ((source, target), gate) in ends.iter().zip(gates.chunks_exact(width)) {
+        let (sum, x) = (&mut sums[target * width..][..width], &xs[source * width..][..width]);
+        sum.iter_mut().zip(gate).zip(x).for_each(|((sum, gate), x)| *sum += *gate * *x);
+    }
+    sums
+}
+
+fn products<T: Copy + Mul<Output = T>>(targets: &[T], sources: &[T], width: usize, ends: &Ends) -> Vec<T> {
+    let mut products = Vec::with_capacity(ends.source.len() * width);
+    for (source, target) in ends.iter() {
+        let (a, b) = (&targets[target * width..][..width], &sources[source * width..][..width]);
+        products.extend(a.iter().zip(b).map(|(a, b)| *a * *b));
+    }
+    products
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+
+    const ENDS: [(u32, u32); 4] = [(0, 2), (1, 2), (0, 1), (2, 0)];
+
+    fn edges() -> Edges {
+        let (source, target) = ENDS.into_iter().unzip();
+        Edges::new(Ends { source, target }, &Device::Cpu).expect("indices")
+    }
+
+    fn var(n_rows: usize, scale: f64) -> Var {
+        let values: Vec<f64> = (0..n_rows * 2).map(|it| scale * (it as f64 + 1.0).sin()).collect();
+        Var::from_vec(values, (n_rows, 2), &Device::Cpu).expect("a tensor")
+    }
+
+    fn values(tensor: &Tensor) -> Vec<Vec<f64>> {
+        tensor.to_vec2().expect("numbers")
+    }
+
+    /// Sums and gradients are those of candle's gather and scatter.
+    fn assert_same(of_ours: Tensor, of_candle: Tensor, vars: &[&Var]) {
+        assert_eq!(values(&of_ours), values(&of_candle));
+        let gradients = |sums: Tensor| sums.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let (ours, candles) = (gradients(of_ours), gradients(of_candle));
+        for var in vars {
+            assert_eq!(values(ours.get(var).expect("used")), values(candles.get(var).expect("used")));
+        }
+    }
+
+    #[test]
+    fn what_is_carried_is_added_up_as_by_gather_and_scatter() {
+        let (base, xs, edges) = (var(3, 1.0), var(3, 2.0), edges());
+        let of_candle =
+            base.index_add(&edges.target, &xs.index_select(&edges.source, 0).unwrap(), 0).unwrap();
+        assert_same(add_carried(&base, &xs, &edges).unwrap(), of_candle, &[&base, &xs]);
+    }
+
+    #[test]
+    fn what_is_gated_is_added_up_as_by_gather_and_scatter() {
+        let (base, gates, xs, edges) = (var(3, 1.0), var(4, 3.0), var(3, 2.0), edges());
+        let loads = (gates.as_tensor() * xs.index_select(&edges.source, 0).unwrap()).unwrap();
+        let of_candle = base.index_add(&edges.target, &loads, 0).unwrap();
+        assert_same(add_gated(&base, &gates, &xs, &edges).unwrap(), of_candle, &[&base, &gates, &xs]);
+    }
+}
