@@ -19,7 +19,7 @@ pub fn linear(n_inputs: usize, n_outputs: usize, vb: &VarBuilder) -> Result<Line
 /// A weight `[out, in]` that is not being trained is laid out so that its transpose, which the
 /// product reads, is contiguous: gemm then takes the same road for any number of rows, and a row
 /// comes out the same, to the last bit, in any batch.
-fn for_products(weight: Tensor) -> Result<Tensor> {
+pub fn for_products(weight: Tensor) -> Result<Tensor> {
     if weight.is_variable() { Ok(weight) } else { weight.t()?.contiguous()?.t() }
 }
 

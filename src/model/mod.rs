@@ -26,8 +26,8 @@ pub use checkpoint::{
     read_bounded,
 };
 pub use config::{
-    ConfigError, Encoder, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, PredictorKind, SymmetryBreaking,
-    TaGatesConfig, UpdateInput, UpdateMask,
+    ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,
+    OtherNode, PredictorKind, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
 pub use encoder::{Noise, Padding};
 pub use initial::Variables;

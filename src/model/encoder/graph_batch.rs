@@ -136,7 +136,11 @@ impl GraphBatch {
 }
 
 impl Edges {
-    fn new(ends: &Ends, device: &Device) -> Result<Self> {
+    /// Edges between `ends`.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made on `device`.
+    pub fn new(ends: &Ends, device: &Device) -> Result<Self> {
         let indices = |values: &Vec<u32>| Tensor::new(values.as_slice(), device);
         Ok(Self { source: indices(&ends.source)?, target: indices(&ends.target)? })
     }
