@@ -111,7 +111,7 @@ pub enum FitConfigError {
 const MAX_BATCH_SIZE: usize = 1 << 16;
 
 /// The configurations this binary carries.
-const NAMED: [(&str, &str); 19] = [
+const NAMED: [(&str, &str); 31] = [
     ("anytime/nasbench101-gates-mse", include_str!("../../configs/anytime/nasbench101-gates-mse.toml")),
     (
         "anytime/nasbench101-gates-ranking",
@@ -141,8 +141,20 @@ const NAMED: [(&str, &str); 19] = [
     ("paper/gates-darts", include_str!("../../configs/paper/gates-darts.toml")),
     ("paper/gates-nasbench101", include_str!("../../configs/paper/gates-nasbench101.toml")),
     ("paper/gates-nasbench201", include_str!("../../configs/paper/gates-nasbench201.toml")),
+    ("paper/gcn-darts", include_str!("../../configs/paper/gcn-darts.toml")),
+    ("paper/gcn-nasbench101", include_str!("../../configs/paper/gcn-nasbench101.toml")),
+    ("paper/gcn-nasbench201", include_str!("../../configs/paper/gcn-nasbench201.toml")),
+    ("paper/lstm-darts", include_str!("../../configs/paper/lstm-darts.toml")),
+    ("paper/lstm-nasbench101", include_str!("../../configs/paper/lstm-nasbench101.toml")),
+    ("paper/lstm-nasbench201", include_str!("../../configs/paper/lstm-nasbench201.toml")),
+    ("paper/mlp-darts", include_str!("../../configs/paper/mlp-darts.toml")),
+    ("paper/mlp-nasbench101", include_str!("../../configs/paper/mlp-nasbench101.toml")),
+    ("paper/mlp-nasbench201", include_str!("../../configs/paper/mlp-nasbench201.toml")),
     ("paper/nasbench101", include_str!("../../configs/paper/nasbench101.toml")),
     ("paper/nasbench201", include_str!("../../configs/paper/nasbench201.toml")),
+    ("paper/seminas-darts", include_str!("../../configs/paper/seminas-darts.toml")),
+    ("paper/seminas-nasbench101", include_str!("../../configs/paper/seminas-nasbench101.toml")),
+    ("paper/seminas-nasbench201", include_str!("../../configs/paper/seminas-nasbench201.toml")),
 ];
 
 impl FitConfig {
@@ -199,11 +211,12 @@ impl FitConfig {
             Placement::Edge => "darts",
         };
         let mut config = Self::named(name).expect("the default configurations are built in");
-        let Encoder::TaGates(encoder) = &mut config.model.encoder;
-        encoder.read_out = None; // As the space's definition says.
-        let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
-        for dims in [&mut encoder.forward_dims, &mut encoder.backward_dims] {
-            dims.resize(longest_path, dims[0]);
+        if let Encoder::TaGates(encoder) = &mut config.model.encoder {
+            encoder.read_out = None; // As the space's definition says.
+            let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
+            for dims in [&mut encoder.forward_dims, &mut encoder.backward_dims] {
+                dims.resize(longest_path, dims[0]);
+            }
         }
         config
     }

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 
 use crate::model::naming::Naming;
 use crate::model::{CheckpointError, Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateMask};
-use crate::space::{Placement, Role, SearchSpace};
+use crate::space::{Placement, Role, SearchSpace, Wiring};
 
 /// Which operations are updated, `[n_operations, 1]` of 0 and 1.
 const UPDATE_MASK: &str = "arch_embedder._parametrized_op_emb";
@@ -15,12 +15,19 @@ const UPDATE_MASK: &str = "arch_embedder._parametrized_op_emb";
 const OTHER_NODE: &str = "arch_embedder.other_node_emb";
 /// The embedding of what input nodes compute. Zero.
 const INPUT_OPERATION: &str = "arch_embedder.input_op_emb";
+/// What encoders without a parameter have. Zero.
+const PLACEHOLDER: &str = "arch_embedder._placeholder_tensor";
+/// Which edges of a cell read which, by source and then by target, `[n_edges, n_edges]` of 0 and 1.
+const LINE_GRAPH: &str = "arch_embedder.adj";
 
 /// Whether a tensor keeps its value in training.
 #[must_use]
 pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
     match &cfg.encoder {
         Encoder::TaGates(cfg) => is_constant_of_ta_gates(name, cfg, space),
+        Encoder::Mlp(_) | Encoder::Lstm(_) | Encoder::Seminas(_) | Encoder::Gcn(_) | Encoder::LineGcn(_) => {
+            false
+        }
     }
 }
 
@@ -86,7 +93,26 @@ fn constants(encoder: &Encoder, space: &SearchSpace) -> Vec<Constant> {
             let is_written = cfg.n_steps > 1 && space.placement == Placement::Edge;
             vec![Constant { name: UPDATE_MASK, shape: vec![values.len(), 1], values, is_written }]
         }
+        Encoder::Mlp(cfg) if cfg.dims.is_empty() => {
+            vec![Constant { name: PLACEHOLDER, shape: vec![1], values: vec![0.0], is_written: true }]
+        }
+        Encoder::LineGcn(_) if space.wiring == Wiring::Complete && space.cells.len() == 1 => {
+            let (n_edges, values) = line_graph(space.cells[0].n_inputs, space.cells[0].n_nodes);
+            vec![Constant { name: LINE_GRAPH, shape: vec![n_edges, n_edges], values, is_written: true }]
+        }
+        Encoder::Mlp(_) | Encoder::Lstm(_) | Encoder::Seminas(_) | Encoder::Gcn(_) | Encoder::LineGcn(_) => {
+            Vec::new()
+        }
     }
+}
+
+/// How many edges a complete cell has, and for each of them, whether it reads each.
+fn line_graph(n_inputs: usize, n_nodes: usize) -> (usize, Vec<f32>) {
+    let edges: Vec<(usize, usize)> = (0..n_nodes)
+        .flat_map(|source| (n_inputs.max(source + 1)..n_nodes).map(move |target| (source, target)))
+        .collect();
+    let reads = |(source, _): &(usize, usize), (_, target): &(usize, usize)| f32::from(source == target);
+    (edges.len(), edges.iter().flat_map(|edge| edges.iter().map(|other| reads(edge, other))).collect())
 }
 
 fn update_mask(cfg: &TaGatesConfig, space: &SearchSpace) -> Vec<f32> {

@@ -1,10 +1,34 @@
 //! The layers all encoders are made of (`method.md` sections 0.1 to 0.5).
 
 use candle_core::{IndexOp, Result, Tensor};
-use candle_nn::{Init, Linear, Module, VarBuilder};
+use candle_nn::{Init, Module, VarBuilder};
 
+use crate::model::bias::add_bias;
 use crate::model::encoder::{Direction, add_carried, add_gated};
 use crate::space::Placement;
+
+/// `x Wᵀ + b`.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    /// A layer with a weight `[out, in]` and a bias `[out]`.
+    pub fn new(weight: Tensor, bias: Tensor) -> Self {
+        Self { weight, bias }
+    }
+}
+
+impl Module for Linear {
+    /// # Shapes
+    /// - `xs`: `[rows, in]`
+    /// - returns `[rows, out]`
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        add_bias(&xs.matmul(&self.weight.t()?)?, &self.bias)
+    }
+}
 
 /// A linear layer with PyTorch's default initial values: weight and bias from
 /// U(-1/sqrt(in), 1/sqrt(in)).
@@ -13,13 +37,13 @@ pub fn linear(n_inputs: usize, n_outputs: usize, vb: &VarBuilder) -> Result<Line
     let init = Init::Uniform { lo: -bound, up: bound };
     let weight = vb.get_with_hints((n_outputs, n_inputs), "weight", init)?;
     let bias = vb.get_with_hints(n_outputs, "bias", init)?;
-    Ok(Linear::new(for_products(weight)?, Some(bias)))
+    Ok(Linear::new(for_products(weight)?, bias))
 }
 
 /// A weight `[out, in]` that is not being trained is laid out so that its transpose, which the
 /// product reads, is contiguous: gemm then takes the same road for any number of rows, and a row
 /// comes out the same, to the last bit, in any batch.
-fn for_products(weight: Tensor) -> Result<Tensor> {
+pub fn for_products(weight: Tensor) -> Result<Tensor> {
     if weight.is_variable() { Ok(weight) } else { weight.t()?.contiguous()?.t() }
 }
 
@@ -144,7 +168,7 @@ fn into_gated_nodes(
 ) -> Result<Flow> {
     let Direction { gated, open } = edges;
     let sums = add_carried(projected, projected, gated)?;
-    let nodes = add_carried(&(attention * sums)?, projected, open)?.broadcast_add(bias)?;
+    let nodes = add_bias(&add_carried(&(attention * sums)?, projected, open)?, bias)?;
     Ok(Flow { nodes, gated: None })
 }
 
@@ -212,8 +236,7 @@ impl Head {
             .map(|(i, (&from, &to))| linear(from, to, &vb.pp(i).pp(0)))
             .collect::<Result<_>>()?;
         let output = linear(dims.last().copied().unwrap_or(n_inputs), n_outputs, &vb.pp(dims.len()))?;
-        let output_bias = output.bias().expect("made with a bias").clone();
-        Ok(Self { hidden, output_weight: output.weight().clone(), output_bias })
+        Ok(Self { hidden, output_weight: output.weight, output_bias: output.bias })
     }
 
     /// Raw scores of one output, with `dropout` applied to each hidden layer.

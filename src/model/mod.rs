@@ -4,6 +4,7 @@
 //! This room turns architectures into scores. It knows nothing of tasks, labels, storage, queues
 //! or the wire.
 
+mod bias;
 mod calibration;
 mod checkpoint;
 mod config;
@@ -26,8 +27,8 @@ pub use checkpoint::{
     read_bounded,
 };
 pub use config::{
-    ConfigError, Encoder, Encodes, Heads, MAX_STEPS, ModelConfig, OtherNode, PredictorKind, SymmetryBreaking,
-    TaGatesConfig, UpdateInput, UpdateMask,
+    ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,
+    OtherNode, PredictorKind, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
 pub use encoder::{Noise, Padding};
 pub use initial::Variables;

@@ -74,7 +74,7 @@ impl Training {
     fn new(file: &str, golden: &Golden, n_steps: usize, scored: &[usize]) -> Self {
         let (space, encoder) = (space_of(file), &golden.arch_network_cfg);
         let mut cfg = encoder.arch_embedder_cfg.model(&space, &encoder.mlp_hiddens);
-        let Encoder::TaGates(ta_gates) = &mut cfg.encoder;
+        let Encoder::TaGates(ta_gates) = &mut cfg.encoder else { panic!("losses of TA-GATES") };
         ta_gates.n_steps = n_steps;
         let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
             .into_iter()

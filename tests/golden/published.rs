@@ -1,13 +1,11 @@
 //! Published state dicts as checkpoints of ours, and back.
 
-use std::collections::BTreeMap;
-
 use candle_core::{DType, Device};
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::model::{Checkpoint, Input, Model};
 
-use crate::vectors::{NetworkConfig, assert_close, parse, path, read, space_of};
+use crate::vectors::{NetworkConfig, assert_close, parse, path, read, space_of, tensors_of};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -39,21 +37,14 @@ fn check(file: &str, budgets: &[u32]) {
     }
 
     let written = checkpoint.to_published().expect("a state dict");
-    let read = |bytes: &[u8]| -> BTreeMap<String, Vec<f32>> {
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).expect("safetensors");
-        let values = tensors.into_iter().map(|(name, tensor)| {
-            (name, tensor.flatten_all().and_then(|values| values.to_vec1()).expect("numbers"))
-        });
-        values.collect()
-    };
-    let mut expected = read(&bytes);
+    let mut expected = tensors_of(&bytes);
     // Heads that are not asked for stay behind.
     expected.retain(|name, _| {
         (1..cfg.n_steps()).all(|step| {
             !name.starts_with(&format!("pre_mlps.{}.", step - 1)) || step + n_heads > cfg.n_steps()
         })
     });
-    assert_eq!(read(&written), expected, "{file}");
+    assert_eq!(tensors_of(&written), expected, "{file}");
 }
 
 #[test]

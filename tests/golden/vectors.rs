@@ -1,6 +1,6 @@
 //! Reads golden files: the configuration, architectures and expected tensors of each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,6 +133,15 @@ pub fn read<T: for<'de> Deserialize<'de>>(file: &str) -> T {
 pub fn weights(file: &str) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path(file), &Device::Cpu)
         .expect("the golden weights are in the repository")
+}
+
+/// The values in the bytes of a safetensors file, by name.
+pub fn tensors_of(bytes: &[u8]) -> BTreeMap<String, Vec<f32>> {
+    let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).expect("safetensors");
+    let values = tensors.into_iter().map(|(name, tensor)| {
+        (name, tensor.flatten_all().and_then(|values| values.to_vec1()).expect("numbers"))
+    });
+    values.collect()
 }
 
 /// The search space of the golden files whose names begin so.

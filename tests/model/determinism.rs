@@ -16,7 +16,12 @@ const VARIANTS: [SymmetryBreaking; 4] = [
     SymmetryBreaking::Concat { n_metrics: 5 },
 ];
 
-fn assert_alone_equals_in_company(space: &Arc<SearchSpace>, config: &FitConfig, n: usize, sizes: &[usize]) {
+pub fn assert_alone_equals_in_company(
+    space: &Arc<SearchSpace>,
+    config: &FitConfig,
+    n: usize,
+    sizes: &[usize],
+) {
     let model = Model::load(&trained_of(space, config), &Device::Cpu).expect("a model");
     let dataset = labelled_of(space, n, config);
     let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();

@@ -1,5 +1,6 @@
 //! What checkpoints and models promise: one answer to one question, and no trust in a file.
 
+mod baselines;
 mod checkpoint;
 mod determinism;
 mod representative;
@@ -39,7 +40,7 @@ fn tiny_of_nodes(symmetry_breaking: SymmetryBreaking) -> FitConfig {
 }
 
 fn ta_gates(model: &mut ModelConfig) -> &mut TaGatesConfig {
-    let Encoder::TaGates(encoder) = &mut model.encoder;
+    let Encoder::TaGates(encoder) = &mut model.encoder else { panic!("no TA-GATES") };
     encoder
 }
 

@@ -1,4 +1,5 @@
-//! Every search space is observed, trained and served over gRPC: those built in, and one that nobody here knew.
+//! Every search space is observed, trained and served over gRPC, those built in and one that nobody here knew; and so is
+//! every encoder.
 
 use std::future::Future;
 use std::io::Write;
@@ -7,7 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tagates::fit::{FitConfig, Loss, Pairs};
 use tagates::metrics::kendall_tau;
-use tagates::model::{Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateInput, UpdateMask};
+use tagates::model::{
+    Encoder, GcnConfig, Heads, LstmConfig, ModelConfig, OtherNode, TaGatesConfig, UpdateInput, UpdateMask,
+};
 use tagates::pb::model_service_client::ModelServiceClient;
 use tagates::pb::training_service_client::TrainingServiceClient;
 use tagates::pb::{self, Architecture, RunState};
@@ -211,36 +214,52 @@ async fn every_built_in_space_is_trained_and_served_at_each_budget() {
     let spaces = ["darts", "enas", "nasbench101", "nasbench201"];
     let app = spawn(&FitConfig { n_epochs: 20, ..quick() }, &spaces).await;
     for space in spaces {
-        create_task(&app, space, space, &[10, 50]).await;
-        let sample = search_spaces::sample(&app, space, 160, 3).await.expect("a sample");
-        let text = |it: &Architecture| match &it.notation {
-            Some(pb::architecture::Notation::Text(text)) => text.clone(),
-            other => panic!("samples are texts, not {other:?}"),
-        };
-        let worth = |it: &Architecture| text(it).matches("conv").count() as f64;
-        let observed = |it| [10, 50].map(|budget| observation(space, it, budget, 20.0 + worth(it)));
-        record(&app, sample.iter().flat_map(observed).collect()).await.expect("all of it is taken");
+        is_trained_and_served(&app, space).await;
+    }
+}
 
-        let run = trained(&app, space).await;
-        promote(&app, space, run.model_version()).await;
+#[tokio::test]
+async fn so_are_other_encoders_than_ta_gates() {
+    let (lstm, gcn) = (
+        LstmConfig { embedding_dim: 8, hidden_dim: 16 },
+        GcnConfig { operation_dim: 8, hidden_dim: 8, dims: vec![16; 3] },
+    );
+    for (space, encoder) in [("darts", Encoder::Lstm(lstm)), ("nasbench101", Encoder::Gcn(gcn))] {
+        let config = quick();
+        let model = ModelConfig { encoder, heads: Heads::LastStep, ..config.model.clone() };
+        let app = spawn(&FitConfig { model, n_epochs: 20, ..config }, &[space]).await;
+        is_trained_and_served(&app, space).await;
+    }
+}
 
-        let some = &sample[..5];
-        let final_scores = scores(&app, space, some).await;
-        assert!(final_scores.iter().all(|score| score.is_finite()), "{space}: {final_scores:?}");
-        let request = pb::PredictAnytimeRequest {
-            task: space.into(),
-            architectures: some.to_vec(),
-            ..Default::default()
+/// A task of two budgets learns from a sample, and answers for both.
+async fn is_trained_and_served(app: &TestApp, space: &str) {
+    create_task(app, space, space, &[10, 50]).await;
+    let sample = search_spaces::sample(app, space, 160, 3).await.expect("a sample");
+    let text = |it: &Architecture| match &it.notation {
+        Some(pb::architecture::Notation::Text(text)) => text.clone(),
+        other => panic!("samples are texts, not {other:?}"),
+    };
+    let worth = |it: &Architecture| text(it).matches("conv").count() as f64;
+    let observed = |it| [10, 50].map(|budget| observation(space, it, budget, 20.0 + worth(it)));
+    record(app, sample.iter().flat_map(observed).collect()).await.expect("all of it is taken");
+
+    let run = trained(app, space).await;
+    promote(app, space, run.model_version()).await;
+
+    let some = &sample[..5];
+    let final_scores = scores(app, space, some).await;
+    assert!(final_scores.iter().all(|score| score.is_finite()), "{space}: {final_scores:?}");
+    let request =
+        pb::PredictAnytimeRequest { task: space.into(), architectures: some.to_vec(), ..Default::default() };
+    let reply = app.predictor().predict_anytime(request).await.expect("an answer").into_inner();
+    assert_eq!(reply.results.len(), some.len());
+    for (result, final_score) in reply.results.into_iter().zip(final_scores) {
+        let Some(pb::predict_anytime_result::Outcome::Prediction(anytime)) = result.outcome else {
+            panic!("{space}: no scores")
         };
-        let reply = app.predictor().predict_anytime(request).await.expect("an answer").into_inner();
-        assert_eq!(reply.results.len(), some.len());
-        for (result, final_score) in reply.results.into_iter().zip(final_scores) {
-            let Some(pb::predict_anytime_result::Outcome::Prediction(anytime)) = result.outcome else {
-                panic!("{space}: no scores")
-            };
-            let budgets: Vec<u32> = anytime.steps.iter().filter_map(|it| it.budget).collect();
-            assert_eq!(budgets, [10, 50], "{space}");
-            assert_eq!(anytime.steps[1].score.to_bits(), final_score.to_bits(), "{space}: bit for bit");
-        }
+        let budgets: Vec<u32> = anytime.steps.iter().filter_map(|it| it.budget).collect();
+        assert_eq!(budgets, [10, 50], "{space}");
+        assert_eq!(anytime.steps[1].score.to_bits(), final_score.to_bits(), "{space}: bit for bit");
     }
 }

@@ -1,11 +1,13 @@
 //! The shape of a predictor: everything needed to build it, nothing of how it is trained.
 
+mod baselines;
 mod encoder;
 mod flat;
 mod ta_gates;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::baselines::{GcnConfig, LstmConfig, MlpConfig};
 pub use self::encoder::{Encoder, PredictorKind};
 pub use self::ta_gates::{Encodes, OtherNode, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask};
 use crate::space::SearchSpace;

@@ -157,9 +157,9 @@ impl Rows {
     }
 }
 
-/// Which nodes of a cell the encoder sees: not those the space prunes, nor those without connection. Inputs and
+/// Which nodes of a cell encoders see: not those the space prunes, nor those without connection. Inputs and
 /// output always.
-fn nodes_that_take_part(space: &SearchSpace, index: usize, cell: &Cell) -> Vec<bool> {
+pub fn nodes_that_take_part(space: &SearchSpace, index: usize, cell: &Cell) -> Vec<bool> {
     let shape = &space.cells[index];
     let is_end = |node: usize| node < shape.n_inputs || node + 1 == cell.n_nodes;
     match space.dead_nodes {
@@ -197,7 +197,7 @@ impl Symmetry {
 }
 
 impl Ends {
-    fn push(&mut self, source: u32, target: u32) {
+    pub fn push(&mut self, source: u32, target: u32) {
         self.source.push(source);
         self.target.push(target);
     }

@@ -3,11 +3,11 @@
 //! embedding of every operation. With T = 1 it is GATES.
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use crate::model::encoder::graph_batch::{GraphBatch, ReadNodes};
-use crate::model::encoder::{Encode, Noise, Padding};
-use crate::model::layers::{Flow, Mlp, Stack, linear};
+use crate::model::encoder::{Encode, Noise, Padding, side_by_side};
+use crate::model::layers::{Flow, Linear, Mlp, Stack, linear};
 use crate::model::naming::Table;
 use crate::model::{Input, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask, naming};
 use crate::space::{Placement, SearchSpace};
@@ -251,10 +251,4 @@ impl Update {
 /// The width after a stack.
 fn last(dims: &[usize]) -> usize {
     dims.last().copied().expect("validated: a stack has a layer")
-}
-
-/// The rows of the cells of each architecture joined: `[n_graphs, dim]` to `[n_graphs / n_cells, n_cells * dim]`.
-fn side_by_side(rows: &Tensor, n_cells: usize) -> Result<Tensor> {
-    let (n_graphs, dim) = rows.dims2()?;
-    rows.reshape((n_graphs / n_cells, n_cells * dim))
 }

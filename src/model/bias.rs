@@ -1,0 +1,120 @@
+//! A bias on every row. Its gradient is the sum of the rows: one pass, where candle's sum over the first dimension
+//! computes an index for each number.
+
+use std::ops::AddAssign;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
+
+/// # Shapes
+/// - `xs`: `[rows, width]`
+/// - `bias`: `[width]`
+/// - returns `[rows, width]`
+pub fn add_bias(xs: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    match xs.device() {
+        Device::Cpu => xs.contiguous()?.apply_op2(&bias.contiguous()?, AddBias),
+        _ => xs.broadcast_add(bias),
+    }
+}
+
+struct AddBias;
+
+impl CustomOp2 for AddBias {
+    fn name(&self) -> &'static str {
+        "bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        xs: &CpuStorage,
+        xs_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let shape = xs_layout.shape().clone();
+        Ok(match (xs, bias) {
+            (CpuStorage::F32(xs), CpuStorage::F32(bias)) => {
+                (CpuStorage::F32(sums(values(xs, xs_layout)?, values(bias, bias_layout)?)), shape)
+            }
+            (CpuStorage::F64(xs), CpuStorage::F64(bias)) => {
+                (CpuStorage::F64(sums(values(xs, xs_layout)?, values(bias, bias_layout)?)), shape)
+            }
+            _ => bail!("a bias is f32 or f64, as what it is added to"),
+        })
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let of_bias = gradient.contiguous()?.apply_op1_no_bwd(&SumOfRows)?;
+        Ok((Some(gradient.clone()), Some(of_bias)))
+    }
+}
+
+struct SumOfRows;
+
+impl CustomOp1 for SumOfRows {
+    fn name(&self) -> &'static str {
+        "sum of rows"
+    }
+
+    fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        let shape = Shape::from(width);
+        Ok(match xs {
+            CpuStorage::F32(xs) => (CpuStorage::F32(sum_of_rows(values(xs, layout)?, width)), shape),
+            CpuStorage::F64(xs) => (CpuStorage::F64(sum_of_rows(values(xs, layout)?, width)), shape),
+            _ => bail!("rows of f32 or f64 are added up"),
+        })
+    }
+}
+
+fn values<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage[start..end]),
+        None => bail!("rows lie one after the other"),
+    }
+}
+
+fn sums<T: Copy + AddAssign>(xs: &[T], bias: &[T]) -> Vec<T> {
+    let mut sums = xs.to_vec();
+    for row in sums.chunks_exact_mut(bias.len()) {
+        row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += *bias);
+    }
+    sums
+}
+
+fn sum_of_rows<T: Copy + AddAssign + Default>(xs: &[T], width: usize) -> Vec<T> {
+    let mut sum = vec![T::default(); width];
+    for row in xs.chunks_exact(width) {
+        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+
+    #[test]
+    fn sums_and_gradients_are_those_of_candle() {
+        let var =
+            |values: &[f64], shape: &[usize]| Var::from_vec(values.to_vec(), shape, &Device::Cpu).unwrap();
+        let (xs, bias) = (var(&[1.0, -2.0, 3.0, 0.5, 0.25, -1.0], &[3, 2]), var(&[10.0, 20.0], &[2]));
+        let (ours, candles) = (add_bias(&xs, &bias).unwrap(), xs.broadcast_add(&bias).unwrap());
+        assert_eq!(ours.to_vec2::<f64>().unwrap(), candles.to_vec2::<f64>().unwrap());
+        let gradients = |sums: Tensor| sums.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let (ours, candles) = (gradients(ours), gradients(candles));
+        let of = |gradients: &candle_core::backprop::GradStore, var: &Var| {
+            gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        for var in [&xs, &bias] {
+            assert_eq!(of(&ours, var), of(&candles, var));
+        }
+    }
+}
