@@ -49,7 +49,11 @@ impl SearchSpace {
     }
 
     /// The cell without what has no path from an input to the output; inputs and output stay.
-    pub(in crate::space) fn without_dead_nodes(&self, shape: &CellShape, cell: &Cell) -> Cell {
+    ///
+    /// # Panics
+    /// Never: an edge lies on a path only together with its nodes.
+    #[must_use]
+    pub fn without_dead_nodes(&self, shape: &CellShape, cell: &Cell) -> Cell {
         let liveness = self.liveness(shape, cell);
         let stays = |node: usize| node < shape.n_inputs || node + 1 == cell.n_nodes || liveness.nodes[node];
         let kept: Vec<usize> = (0..cell.n_nodes).filter(|node| stays(*node)).collect();
