@@ -15,4 +15,5 @@ mod proxy;
 pub use error::Error;
 pub use measure::{Measured, measure};
 pub use metric::Metric;
+pub use network::check_space;
 pub use proxy::{Proxy, ProxyError, Size};

@@ -12,9 +12,9 @@ mod tests;
 use self::blueprint::Blueprint;
 pub use self::parameters::Parameters;
 pub use self::pass::Pass;
-use crate::space::{self, Architecture, Skeleton};
+use crate::space::{self, Architecture, SearchSpace, Skeleton};
 use crate::zero_cost::layers::Window;
-use crate::zero_cost::{Error, Proxy};
+use crate::zero_cost::{Error, Proxy, Size};
 
 /// Colours of an image.
 pub const N_COLOURS: usize = 3;
@@ -83,30 +83,47 @@ enum Operation {
     },
 }
 
+/// How the cells of a space are stacked, and how high.
+enum Stack {
+    Nasbench101(Size),
+    Nasbench201(Size),
+    Darts(Size),
+}
+
+impl Stack {
+    fn of(space: &SearchSpace, proxy: &Proxy) -> Result<Self, Error> {
+        match space.skeleton() {
+            Some(Skeleton::Nasbench101) => Ok(Self::Nasbench101(proxy.nasbench101)),
+            Some(Skeleton::Nasbench201) => Ok(Self::Nasbench201(proxy.nasbench201)),
+            Some(Skeleton::Nasbench301 | Skeleton::Darts) => Ok(Self::Darts(proxy.darts)),
+            // No table says what its networks are: they are taken to be stacked as those of DARTS.
+            None if *space == *space::enas() => Ok(Self::Darts(proxy.enas)),
+            None => Err(Error::NoNetwork { space: space.name.clone() }),
+        }
+    }
+}
+
+/// Checks that it is known how cells of a space are stacked.
+///
+/// # Errors
+/// When it is not.
+pub fn check_space(space: &SearchSpace, proxy: &Proxy) -> Result<(), Error> {
+    Stack::of(space, proxy).map(|_| ())
+}
+
 impl Network {
     /// The network of an architecture at the size of a proxy.
     ///
     /// # Errors
     /// When nothing is known of how cells of its space are stacked.
     pub fn of(architecture: &Architecture, proxy: &Proxy) -> Result<Self, Error> {
-        let space = &**architecture.space();
+        let stack = Stack::of(architecture.space(), proxy)?;
         let mut blueprint = Blueprint::new();
         let images = blueprint.images(proxy.image_side);
-        let maps = match space.skeleton() {
-            Some(Skeleton::Nasbench101) => {
-                nasbench101::stack(&mut blueprint, images, architecture, proxy.nasbench101)
-            }
-            Some(Skeleton::Nasbench201) => {
-                nasbench201::stack(&mut blueprint, images, architecture, proxy.nasbench201)
-            }
-            Some(Skeleton::Nasbench301 | Skeleton::Darts) => {
-                darts::stack(&mut blueprint, images, architecture, proxy.darts)
-            }
-            // No table says what its networks are: they are taken to be stacked as those of DARTS.
-            None if *space == *space::enas() => {
-                darts::stack(&mut blueprint, images, architecture, proxy.enas)
-            }
-            None => return Err(Error::NoNetwork { space: space.name.clone() }),
+        let maps = match stack {
+            Stack::Nasbench101(size) => nasbench101::stack(&mut blueprint, images, architecture, size),
+            Stack::Nasbench201(size) => nasbench201::stack(&mut blueprint, images, architecture, size),
+            Stack::Darts(size) => darts::stack(&mut blueprint, images, architecture, size),
         };
         Ok(blueprint.classify(maps, proxy.n_classes))
     }
