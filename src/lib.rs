@@ -18,3 +18,4 @@ pub mod retraining;
 pub mod serving;
 pub mod space;
 pub mod store;
+pub mod zero_cost;

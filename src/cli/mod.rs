@@ -27,6 +27,7 @@ mod tasks;
 mod train;
 mod whole_file;
 mod work;
+mod zero_cost;
 
 use std::num::NonZero;
 use std::thread;
@@ -93,6 +94,8 @@ pub enum Command {
     /// Keep the versions of a task's model, and which of them answers.
     #[command(subcommand)]
     Models(models::Command),
+    /// Measure zero-cost saliencies of architectures: what their networks show before any training.
+    ZeroCost(zero_cost::Args),
     /// Exchange checkpoints with the published implementation.
     #[command(subcommand)]
     Checkpoints(checkpoints::Command),
@@ -126,6 +129,7 @@ impl Command {
             Self::Retractions(command) => command.run(),
             Self::Runs(command) => command.run(),
             Self::Models(command) => command.run().map(|()| Outcome::Complete),
+            Self::ZeroCost(args) => zero_cost::run(&args),
             Self::Checkpoints(command) => command.run().map(|()| Outcome::Complete),
             Self::Work(args) => work::run(&args).map(|()| Outcome::Complete),
             Self::Migrate(config) => migrate::run(&config).map(|()| Outcome::Complete),

@@ -51,7 +51,7 @@ impl SearchSpace {
     /// The cell without what has no path from an input to the output; inputs and output stay.
     ///
     /// # Panics
-    /// Never.
+    /// Never: an edge lies on a path only together with its nodes.
     #[must_use]
     pub fn without_dead_nodes(&self, shape: &CellShape, cell: &Cell) -> Cell {
         let liveness = self.liveness(shape, cell);

@@ -30,4 +30,4 @@ pub use liveness::Liveness;
 pub use notation::ParseError;
 pub use registry::{builtin, builtins, darts, enas, nasbench101, nasbench201};
 pub use saliencies::{Saliencies, SaliencyError};
-pub use skeleton::Cost;
+pub use skeleton::{Cost, Skeleton, module_channels};

@@ -89,7 +89,11 @@ impl Row {
         }
     }
 
-    fn field(&self, column: &str) -> Result<&Value, TableError> {
+    /// The field as it stands in the table; from CSV always text.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn field(&self, column: &str) -> Result<&Value, TableError> {
         self.fields.get(column).ok_or_else(|| TableError::NoColumn {
             line: self.line,
             column: column.to_owned(),

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub use self::custom::Definition;
 use self::validation::Fields;
 pub use self::validation::{DefinitionError, MAX_NAME_BYTES};
-use crate::space::OperationIndex;
 use crate::space::notation::Notation;
 use crate::space::skeleton::Skeleton;
+use crate::space::{Edge, OperationIndex};
 
 /// What an operation is to the method, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,6 +187,15 @@ impl SearchSpace {
     /// The operation an index of this space stands for.
     pub(in crate::space) fn operation(&self, index: OperationIndex) -> &Operation {
         &self.operations[index.0]
+    }
+
+    /// The name of the operation that an edge carries.
+    ///
+    /// # Panics
+    /// When it carries none, as where operations sit on nodes, or one of another space.
+    #[must_use]
+    pub fn operation_of(&self, edge: &Edge) -> &str {
+        &self.operation(edge.operation.expect("operations sit on edges")).name
     }
 
     /// The operation of this name.

@@ -10,6 +10,7 @@ use std::ops::{Add, Mul};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::nasbench101::module_channels;
 use crate::space::{Architecture, DefinitionError, SearchSpace};
 
 /// What the network of an architecture takes. Where a space keeps dead nodes every written operation is
@@ -26,7 +27,7 @@ pub struct Cost {
 /// A network for 32x32 images of ten classes that is known by code. A definition names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::space) enum Skeleton {
+pub enum Skeleton {
     /// Nine modules in three stacks, the first of 128 channels.
     Nasbench101,
     /// Fifteen cells in three stages, the first of 16 channels.
@@ -46,6 +47,14 @@ impl Skeleton {
             Self::Nasbench301 => darts::check_definition(space, "nasbench301"),
             Self::Darts => darts::check_definition(space, "darts"),
         }
+    }
+}
+
+impl SearchSpace {
+    /// The network that cells of the space are stacked into, where one is known.
+    #[must_use]
+    pub fn skeleton(&self) -> Option<Skeleton> {
+        self.skeleton
     }
 }
 

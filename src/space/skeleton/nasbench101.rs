@@ -42,7 +42,7 @@ pub(super) fn cost(architecture: &Architecture) -> Cost {
 }
 
 fn module_cost(space: &SearchSpace, module: &Cell, channels_in: u64, output: Maps) -> Cost {
-    let channels = channels(module, output.channels);
+    let channels = module_channels(module, output.channels);
     let maps = |node: usize| Maps { channels: channels[node], ..output };
     let operations = module.node_operations.iter().enumerate().map(|(index, operation)| {
         operation_cost(&space.operation(*operation).name, maps(index + 1))
@@ -55,7 +55,8 @@ fn module_cost(space: &SearchSpace, module: &Cell, channels_in: u64, output: Map
 
 /// The channels of each node of a module without dead ones. Where those of the output cannot be shared out
 /// evenly the first nodes it reads have one more. The input's are not asked for.
-fn channels(module: &Cell, channels_out: u64) -> Vec<u64> {
+#[must_use]
+pub fn module_channels(module: &Cell, channels_out: u64) -> Vec<u64> {
     let output = module.n_nodes - 1;
     let readers = |node: usize| module.edges.iter().filter(move |edge| edge.source == node);
     let parts: Vec<usize> =

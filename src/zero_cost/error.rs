@@ -1,0 +1,20 @@
+//! What can go wrong.
+
+use crate::space::SaliencyError;
+
+/// Why an architecture has no saliencies.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A space of the user's own, whose cells no code stacks.
+    #[error("search space {space} names no network that its cells are stacked into, so it has no saliencies")]
+    NoNetwork {
+        /// Its name.
+        space: String,
+    },
+    /// A saliency that is no number, or too large for one of 32 bits even as a logarithm.
+    #[error("saliencies are no numbers")]
+    NoNumber(#[from] SaliencyError),
+    /// A tensor operation failed.
+    #[error("could not compute")]
+    Tensor(#[from] candle_core::Error),
+}
