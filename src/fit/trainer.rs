@@ -22,8 +22,9 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, Header, Heads, Input, InputError, Member,
-    ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables, constants,
+    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, FeatureStatistics, Header, Heads, Input,
+    InputError, Member, ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables,
+    constants,
 };
 
 /// Why a predictor cannot be trained.
@@ -165,6 +166,13 @@ impl<'a> Trainer<'a> {
         let vb = variables.builder(DType::F32, &Device::Cpu);
         let steps = scored_steps(n_targets, &config.model);
         let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        let by_name = variables.by_name();
+        for (name, tensor) in FeatureStatistics::new(config.model.features, &inputs).tensors()? {
+            if let Some(variable) = by_name.get(&name) {
+                variable.set(&tensor)?;
+            }
+        }
         let adam = Adam::new(config.optimizer);
         let average = WeightAverage::default();
         let (n_epochs_done, started_from) = (0, None);

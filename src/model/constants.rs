@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::model::features;
 use crate::model::naming::Naming;
 use crate::model::{CheckpointError, Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateMask};
 use crate::space::{Placement, Role, SearchSpace, Wiring};
@@ -23,6 +24,9 @@ const LINE_GRAPH: &str = "arch_embedder.adj";
 /// Whether a tensor keeps its value in training.
 #[must_use]
 pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
+    if features::is_statistic(name) {
+        return true;
+    }
     match &cfg.encoder {
         Encoder::TaGates(cfg) => is_constant_of_ta_gates(name, cfg, space),
         Encoder::Mlp(_) | Encoder::Lstm(_) | Encoder::Seminas(_) | Encoder::Gcn(_) | Encoder::LineGcn(_) => {

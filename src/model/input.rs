@@ -58,6 +58,7 @@ impl Input<'_> {
         if !Arc::ptr_eq(found, space) && found != space {
             return Err(InputError::OtherSpace { found: found.name.clone(), expected: space.name.clone() });
         }
+        cfg.features.check_input(self)?;
         let Some(n_metrics) = cfg.n_metrics() else { return Ok(()) };
         let saliencies = self.saliencies.ok_or(InputError::SalienciesMissing { n_metrics })?;
         let n_operations = self.architecture.n_places();

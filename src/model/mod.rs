@@ -10,6 +10,7 @@ mod checkpoint;
 mod config;
 pub mod constants;
 mod encoder;
+mod features;
 mod initial;
 mod input;
 mod layers;
@@ -31,6 +32,7 @@ pub use config::{
     OtherNode, PredictorKind, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
 pub use encoder::{Noise, Padding};
+pub use features::{FeatureStatistics, Features};
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};

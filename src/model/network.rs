@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::model::encoder::{self, Encode, Noise, Padding};
+use crate::model::features::Standardised;
 use crate::model::layers::{Dropout, Head};
 use crate::model::{Heads, Input, ModelConfig};
 use crate::space::SearchSpace;
@@ -12,6 +13,7 @@ use crate::space::SearchSpace;
 #[derive(Debug)]
 pub struct Network {
     encoder: Box<dyn Encode>,
+    features: Option<Standardised>,
     heads: Vec<Head>,
     scores: Vec<Score>,
 }
@@ -35,10 +37,11 @@ impl Network {
     /// With a configuration that does not pass [`ModelConfig::validate`] and [`ModelConfig::check_space`].
     pub fn new(cfg: &ModelConfig, space: &SearchSpace, steps: &[usize], vb: &VarBuilder) -> Result<Self> {
         let encoder = encoder::new(&cfg.encoder, space, &vb.pp("arch_embedder"))?;
+        let features = Standardised::new(cfg.features, vb)?;
         let n_steps = cfg.n_steps();
         let head = |step: usize, n_outputs: usize| {
             let vb = if step == n_steps { vb.pp("mlp") } else { vb.pp("pre_mlps").pp(step - 1) };
-            Head::new(encoder.dim(), &cfg.head_dims, n_outputs, &vb)
+            Head::new(encoder.dim() + cfg.features.dim(), &cfg.head_dims, n_outputs, &vb)
         };
         let numbered = steps.iter().enumerate();
         let (heads, scores) = match cfg.heads {
@@ -51,10 +54,10 @@ impl Network {
                 numbered.map(|(output, &step)| Score { step, head: 0, output }).collect(),
             ),
         };
-        Ok(Self { encoder, heads, scores })
+        Ok(Self { encoder, features, heads, scores })
     }
 
-    /// What the heads read of each input for each score, in the order of the steps: `[n_rows, embedding]` each, a
+    /// What the heads read of each input, its embedding and its features, for each score, in the order of the steps: `[n_rows, embedding]` each, a
     /// row for each input, then one where `padding` asks for it. The inputs have to be checked for this model.
     ///
     /// # Errors
@@ -65,7 +68,13 @@ impl Network {
         noise: &mut Noise<'_>,
         padding: Padding,
     ) -> Result<Vec<Tensor>> {
-        let embeddings = self.encoder.embed(inputs, noise, padding)?;
+        let mut embeddings = self.encoder.embed(inputs, noise, padding)?;
+        if let Some(features) = &self.features {
+            let rows = features.rows(inputs, embeddings[0].dim(0)?)?;
+            for embedding in &mut embeddings {
+                *embedding = Tensor::cat(&[&*embedding, &rows], 1)?;
+            }
+        }
         Ok(self.scores.iter().map(|score| embeddings[score.step - 1].clone()).collect())
     }
 

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::model::Features;
 use crate::model::config::{Encoder, Heads, ModelConfig};
 
 /// The fields of either form.
@@ -20,12 +21,14 @@ struct Fields {
     head_dropout: f64,
     #[serde(default)]
     heads: Heads,
+    #[serde(default)]
+    features: Features,
 }
 
 /// The field by which the forms are told apart.
 const ENCODER: &str = "encoder";
 /// What is no part of an encoder.
-const OF_HEADS: [&str; 3] = ["head_dims", "head_dropout", "heads"];
+const OF_HEADS: [&str; 4] = ["head_dims", "head_dropout", "heads", "features"];
 
 impl TryFrom<AnyForm> for ModelConfig {
     type Error = serde_json::Error;
@@ -38,8 +41,9 @@ impl TryFrom<AnyForm> for ModelConfig {
             of_heads.insert(ENCODER.to_owned(), json!({ "ta_gates": of_encoder }));
             fields = of_heads;
         }
-        let Fields { encoder, head_dims, head_dropout, heads } = serde_json::from_value(fields.into())?;
-        Ok(Self { encoder, head_dims, head_dropout, heads })
+        let Fields { encoder, head_dims, head_dropout, heads, features } =
+            serde_json::from_value(fields.into())?;
+        Ok(Self { encoder, head_dims, head_dropout, heads, features })
     }
 }
 
@@ -72,6 +76,7 @@ mod tests {
             head_dims: vec![24],
             head_dropout: 0.3,
             heads: Heads::LastStep,
+            features: Features::default(),
         };
         assert_eq!(read, expected);
         let written = serde_json::to_value(&read).expect("JSON");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::baselines::{GcnConfig, LstmConfig, MlpConfig};
 pub use self::encoder::{Encoder, PredictorKind};
 pub use self::ta_gates::{Encodes, OtherNode, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask};
+use crate::model::Features;
 use crate::space::SearchSpace;
 
 /// An encoder and the heads that score what it makes of an architecture. The field names follow `method.md`; the
@@ -27,6 +28,8 @@ pub struct ModelConfig {
     pub head_dropout: f64,
     /// Which time steps have heads, where there are several targets.
     pub heads: Heads,
+    /// What heads read beside the embedding.
+    pub features: Features,
 }
 
 /// Which time steps have heads, where there are several targets.
@@ -47,6 +50,7 @@ impl Default for ModelConfig {
             head_dims: vec![200],
             head_dropout: 0.1,
             heads: Heads::PerStep,
+            features: Features::default(),
         }
     }
 }
@@ -74,6 +78,7 @@ impl ModelConfig {
     /// Names the first field that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.encoder.validate()?;
+        within("features.n_metrics", self.features.n_metrics, 0, MAX_DIM)?;
         widths("head_dims", &self.head_dims, 0)?;
         if !(0.0..1.0).contains(&self.head_dropout) {
             let problem = format!("{} is not at least 0 and below 1", self.head_dropout);
@@ -87,6 +92,7 @@ impl ModelConfig {
     /// # Errors
     /// Names the field that does not fit.
     pub fn check_space(&self, space: &SearchSpace) -> Result<(), ConfigError> {
+        self.features.check_space(space)?;
         self.encoder.check_space(space)
     }
 

@@ -7,11 +7,12 @@ mod nasbench201;
 
 use std::iter::Sum;
 use std::ops::{Add, Mul};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::nasbench101::module_channels;
-use crate::space::{Architecture, DefinitionError, SearchSpace};
+use crate::space::{Architecture, Cell, CellShape, DefinitionError, OperationIndex, Role, SearchSpace};
 
 /// What the network of an architecture takes. Where a space keeps dead nodes every written operation is
 /// counted: a benchmark builds operations that nothing reads, too.
@@ -75,6 +76,27 @@ impl Architecture {
             }
             Skeleton::Darts => darts::cost(self, darts::Size { n_layers: 20, channels: 36 }),
         })
+    }
+}
+
+impl Architecture {
+    /// As [`Self::cost`], without operations that have no path from an input to the output: what the network's output
+    /// depends on. All members of a class cost the same then, but for the strided skips of DARTS.
+    #[must_use]
+    pub fn live_cost(&self) -> Option<Cost> {
+        let space = self.space();
+        let nothing = space.operations.iter().position(|operation| operation.role == Role::None);
+        let Some(nothing) = nothing.map(OperationIndex) else { return self.cost() };
+        let live = |(shape, cell): (&CellShape, &Cell)| {
+            let is_live = space.liveness(shape, cell).edges;
+            let mut cell = cell.clone();
+            for (edge, is_live) in cell.edges.iter_mut().zip(is_live) {
+                edge.operation = edge.operation.map(|operation| if is_live { operation } else { nothing });
+            }
+            cell
+        };
+        let cells = space.cells.iter().zip(self.cells()).map(live).collect();
+        Self::from_valid(Arc::clone(space), cells, "").cost()
     }
 }
 
