@@ -13,7 +13,7 @@ use crate::background::shutdown;
 use crate::cli::available_threads;
 use crate::cli::output::Output;
 use crate::cli::whole_file::write_whole;
-use crate::experiments::{self, Grid, Journal, Outcome, Tables};
+use crate::experiments::{self, Grid, Journal, Outcome, Results, Tables};
 
 /// Which grid, on which table, and where its figures go.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
     data: PathBuf,
     /// Runs of each encoder and size at most, of those the grid names.
     #[arg(long, value_name = "N")]
-    runs: Option<usize>,
+    runs: Option<NonZero<usize>>,
     /// Trials side by side, one thread each.
     #[arg(long, value_name = "J", default_value_t = available_threads())]
     jobs: NonZero<usize>,
@@ -66,27 +66,31 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
 
 fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let grid = Grid::read(&args.grid).with_context(|| format!("could not use {}", args.grid))?;
-    let grid = grid.with_runs(args.runs.unwrap_or(usize::MAX));
+    let grid = grid.with_runs(args.runs.unwrap_or(NonZero::<usize>::MAX));
     let tables =
         Tables::read(&grid, &args.data).with_context(|| format!("{} (--data)", args.data.display()))?;
     fs::create_dir_all(&args.out)
         .with_context(|| format!("could not make the folder {} (--out)", args.out.display()))?;
     let mut journal = Journal::open(&args.out.join("trials.jsonl"))?;
-    let bar = Bar::new(grid.trials().len());
-    experiments::run(&grid, &tables, &mut journal, args.jobs, stop, &bar)?;
+    let trials = grid.trials(&tables)?;
+    let bar = Bar::new(trials.len());
+    let ended = experiments::run(&grid, &tables, &mut journal, args.jobs, stop, &bar);
     bar.0.finish_and_clear();
 
-    let table = experiments::markdown(&grid, &journal);
+    // What is done is shown, whatever became of the rest.
+    let results = Results::new(&grid, &trials, &journal);
+    let table = experiments::markdown(&results);
     let write = |name: &str, text: &str| {
         let path = args.out.join(name);
         write_whole(&path, text.as_bytes()).with_context(|| format!("could not write {}", path.display()))
     };
     write("table.md", &table)?;
-    write("figures.csv", &experiments::csv(&grid, &journal))?;
-    experiments::plots(&grid, &journal, &args.out)?;
+    write("figures.csv", &experiments::csv(&results))?;
+    experiments::plots(&results, &args.out)?;
     let mut out = Output::stdout();
     out.line(table.trim_end())?;
     out.flush()?;
+    ended?;
     if stop.load(Ordering::Relaxed) {
         bail!("interrupted; the same command goes on from {}", args.out.display());
     }

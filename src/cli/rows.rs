@@ -109,6 +109,11 @@ impl RowArgs {
         Ok((task.goal, task.unit))
     }
 
+    /// Whether there is a column of saliencies.
+    pub(in crate::cli) fn has_saliencies(&self) -> bool {
+        self.saliencies.is_some()
+    }
+
     /// The rows that were asked for.
     ///
     /// # Errors

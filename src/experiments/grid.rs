@@ -1,12 +1,14 @@
 //! What is tried: encoders, training sets and seeds, as data.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::domain::{Goal, Unit};
-use crate::experiments::Trial;
+use crate::experiments::{Tables, Trial};
 use crate::fit::{Columns, FitConfig, FitConfigError, Target};
 use crate::space::{self, SearchSpace};
 
@@ -152,7 +154,9 @@ impl Grid {
             let refused = || GridError::Field { field: field.to_owned(), problem: problem.to_owned() };
             holds.then_some(()).ok_or_else(refused)
         };
-        field(space::builtin(&grid.space).is_some(), "space", "is no built-in search space")?;
+        let spaces: Vec<String> = space::builtins().map(|space| space.name.clone()).collect();
+        let problem = format!("{:?} is none of {}", grid.space, spaces.join(", "));
+        field(spaces.contains(&grid.space), "space", &problem)?;
         field(!grid.targets.is_empty(), "targets", "is empty")?;
         field(!grid.encoders.is_empty(), "encoders", "is empty")?;
         field(!grid.sizes.is_empty(), "sizes", "is empty")?;
@@ -210,29 +214,42 @@ impl Grid {
         }
     }
 
-    /// The grid with so many runs of each training set's size at most.
+    /// The grid with so many runs of each training set's size at most, of those it names.
     #[must_use]
-    pub fn with_runs(mut self, n_runs: usize) -> Self {
+    pub fn with_runs(mut self, n_runs: NonZero<usize>) -> Self {
         for size in &mut self.sizes {
-            size.max_runs = n_runs;
+            size.max_runs = size.max_runs.min(n_runs.get());
         }
         self
     }
 
-    /// All trials, small training sets first, the encoders of each side by side.
-    #[must_use]
-    pub fn trials(&self) -> Vec<Trial> {
+    /// All trials on `tables`, small training sets first, the encoders of each side by side.
+    ///
+    /// # Errors
+    /// When a configuration cannot be used.
+    pub fn trials(&self, tables: &Tables) -> Result<Vec<Trial>, GridError> {
+        let setting = |encoder: &Encoder, config: &FitConfig| {
+            let of_encoder = format!("{config:?} {} {:?}", encoder.each_target_apart, self.targets);
+            format!("{:x}", Sha256::new().chain_update(of_encoder).chain_update(&tables.digest).finalize())
+        };
+        let configs = self.configs()?;
+        let settings = self.encoders.iter().zip(&configs).map(|(encoder, config)| setting(encoder, config));
+        let encoders: Vec<(&Encoder, String)> = self.encoders.iter().zip(settings).collect();
         let mut sizes: Vec<&Size> = self.sizes.iter().collect();
         sizes.sort_by_key(|size| size.n);
         let mut trials = Vec::new();
         for size in sizes {
             for (seed, start) in size.runs() {
-                for encoder in &self.encoders {
-                    trials.push(Trial { encoder: encoder.name.clone(), n: size.n, start, seed });
-                }
+                trials.extend(encoders.iter().map(|(encoder, setting)| Trial {
+                    encoder: encoder.name.clone(),
+                    n: size.n,
+                    start,
+                    seed,
+                    setting: setting.clone(),
+                }));
             }
         }
-        trials
+        Ok(trials)
     }
 }
 
@@ -251,7 +268,11 @@ mod tests {
     fn what_is_wrong_is_named() {
         let (_, text) = NAMED[1];
         for (from, to, message) in [
-            ("space = \"nasbench201\"", "space = \"mars\"", "space: is no built-in search space"),
+            (
+                "space = \"nasbench201\"",
+                "space = \"mars\"",
+                "space: \"mars\" is none of darts, enas, nasbench101, nasbench201",
+            ),
             ("n = 78", "n = 1", "sizes[1].n: is not at least 2"),
             ("name = \"GATES\"", "name = \"TA-GATES\"", "encoders[1].name: is taken already"),
         ] {
@@ -260,10 +281,40 @@ mod tests {
         }
     }
 
+    fn tables(label: f64) -> Tables {
+        use crate::fit::{Dataset, Example};
+
+        let grid = Grid::parse(NAMED[1].1).expect("valid");
+        let empty = Dataset::empty(&grid.search_space(), &grid.columns().targets, grid.goal_and_unit());
+        let examples = grid.search_space().sample(3, 0).into_iter().map(|architecture| Example {
+            class: architecture.canonical().id,
+            architecture,
+            saliencies: None,
+            labels: vec![Some(label)],
+            infeasible: Vec::new(),
+        });
+        Tables::new(Dataset { examples: examples.collect(), ..empty.clone() }, empty)
+    }
+
     #[test]
     fn every_encoder_meets_every_training_set() {
         let grid = Grid::parse(NAMED[1].1).expect("valid");
         let n_sets: usize = grid.sizes.iter().map(|size| size.starts.len() * size.seeds.len()).sum();
-        assert_eq!(grid.trials().len(), n_sets * grid.encoders.len());
+        let trials = |grid: &Grid| grid.trials(&tables(1.0)).expect("sound");
+        assert_eq!(trials(&grid).len(), n_sets * grid.encoders.len());
+        let (one, two) = (NonZero::new(1).expect("not 0"), NonZero::new(2).expect("not 0"));
+        let limited = grid.clone().with_runs(one).with_runs(two);
+        assert_eq!(trials(&limited).len(), grid.sizes.len() * grid.encoders.len());
+    }
+
+    #[test]
+    fn a_trial_on_other_labels_or_with_another_configuration_is_another_one() {
+        let grid = Grid::parse(NAMED[1].1).expect("valid");
+        let first = |grid: &Grid, label: f64| grid.trials(&tables(label)).expect("sound").swap_remove(0);
+        assert_eq!(first(&grid, 1.0), first(&grid, 1.0));
+        assert_ne!(first(&grid, 1.0), first(&grid, 2.0));
+        let mut changed = grid.clone();
+        changed.encoders[0].config = "paper/gates-nasbench201".to_owned();
+        assert_ne!(first(&grid, 1.0), first(&changed, 1.0));
     }
 }

@@ -117,13 +117,10 @@ impl Journal {
         Ok(())
     }
 
-    /// What an encoder came to on training sets of `n`, those with the smallest start and seed first.
+    /// The outcome of a trial, if it is done.
     #[must_use]
-    pub fn of(&self, encoder: &str, n: usize) -> Vec<&Outcome> {
-        let is_meant = |outcome: &&Outcome| outcome.trial.encoder == encoder && outcome.trial.n == n;
-        let mut outcomes: Vec<&Outcome> = self.outcomes.values().filter(is_meant).collect();
-        outcomes.sort_by_key(|outcome| (outcome.trial.start, outcome.trial.seed));
-        outcomes
+    pub fn of(&self, trial: &Trial) -> Option<&Outcome> {
+        self.outcomes.get(trial)
     }
 }
 
@@ -136,7 +133,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a folder");
         let path = directory.path().join("outcomes.jsonl");
         let outcome = |seed| Outcome {
-            trial: Trial { encoder: "GATES".to_owned(), n: 78, start: 0, seed },
+            trial: Trial { encoder: "GATES".to_owned(), n: 78, start: 0, seed, setting: "s".to_owned() },
             targets: Vec::new(),
         };
         let mut journal = Journal::open(&path).expect("a new file");
@@ -148,6 +145,10 @@ mod tests {
         let mut journal = Journal::open(&path).expect("its first line");
         assert!(journal.has(&outcome(1).trial) && !journal.has(&outcome(2).trial));
         journal.add(outcome(2)).expect("room");
-        assert_eq!(Journal::open(&path).expect("both").of("GATES", 78), [&outcome(1), &outcome(2)]);
+        let journal = Journal::open(&path).expect("both");
+        assert_eq!(
+            [1, 2].map(|seed| journal.of(&outcome(seed).trial).cloned()),
+            [1, 2].map(|seed| Some(outcome(seed)))
+        );
     }
 }

@@ -7,13 +7,15 @@
 mod grid;
 mod journal;
 mod plot;
+mod results;
 mod run;
 mod table;
 mod trial;
 
 pub use grid::{Encoder, Grid, GridError, Size};
-pub use journal::{Journal, JournalError, Outcome};
+pub use journal::{Journal, JournalError, Outcome, TargetOutcome};
 pub use plot::{PlotError, plots};
+pub use results::Results;
 pub use run::{Progress, RunError, Tables, run};
 pub use table::{csv, markdown};
 pub use trial::Trial;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use crate::experiments::journal::TargetOutcome;
-use crate::experiments::{Grid, Journal};
+use crate::experiments::{Encoder, Grid, Results};
 
 const SIZE: (u32, u32) = (760, 460);
 
@@ -34,40 +33,43 @@ struct Axes<'a> {
 
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Draws what the journal has, as SVG files in `directory`: `tau.svg` over the training set's size, `precision.svg` over
+/// Draws the results, as SVG files in `directory`: `tau.svg` over the training set's size, `precision.svg` over
 /// the share of the top, `predicted.svg` against measured, and, where there are several targets, `anytime.svg` over
 /// them. Returns the files.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn plots(grid: &Grid, journal: &Journal, directory: &Path) -> Result<Vec<PathBuf>, PlotError> {
+pub fn plots(results: &Results<'_>, directory: &Path) -> Result<Vec<PathBuf>, PlotError> {
+    let grid = results.grid;
     let largest = grid.sizes.iter().map(|size| size.n).max().unwrap_or(0);
     let last = grid.targets.len() - 1;
     let whole = |x: f64| format!("{x:.0}");
-    let name_of_target = |x: f64| grid.targets.get(x.round() as usize).cloned().unwrap_or_default();
+    let name_of_target = |x: f64| {
+        let is_one = (x - x.round()).abs() < 1e-6;
+        grid.targets.get(x.round() as usize).filter(|_| is_one).cloned().unwrap_or_default()
+    };
     let percent = |x: f64| format!("{x:.0} %");
 
     let over_sizes = series(grid, |encoder| {
-        let point = |n: usize| Some((n as f64, mean(journal, encoder, n, last, |it| Some(it.tau))?));
+        let point = |n: usize| Some((n as f64, results.mean(encoder, n, last, |it| Some(it.tau))?));
         grid.sizes.iter().filter_map(|size| point(size.n)).collect()
     });
     let over_tops = series(grid, |encoder| {
         let precision = |top: &str| {
             let top = top.to_owned();
-            mean(journal, encoder, largest, last, move |it| {
+            results.mean(encoder, largest, last, move |it| {
                 it.precision.iter().find(|(name, _)| *name == top).map(|(_, share)| *share)
             })
         };
         [(1.0, "1%"), (5.0, "5%")].into_iter().filter_map(|(x, top)| Some((x, precision(top)?))).collect()
     });
     let over_targets = series(grid, |encoder| {
-        let point = |target: usize| {
-            Some((target as f64, mean(journal, encoder, largest, target, |it| Some(it.tau))?))
-        };
+        let point =
+            |target: usize| Some((target as f64, results.mean(encoder, largest, target, |it| Some(it.tau))?));
         (0..grid.targets.len()).filter_map(point).collect()
     });
     let against_measured = series(grid, |encoder| {
-        let first = journal.of(encoder, largest);
+        let first = results.of(encoder, largest);
         let sample = first.first().map(|outcome| outcome.targets[last].sample.clone()).unwrap_or_default();
         by_rank(&sample)
     });
@@ -94,24 +96,8 @@ pub fn plots(grid: &Grid, journal: &Journal, directory: &Path) -> Result<Vec<Pat
 }
 
 fn series<'a>(grid: &'a Grid, points: impl Fn(&str) -> Vec<(f64, f64)>) -> Vec<Series<'a>> {
-    let of = |encoder: &'a crate::experiments::Encoder| Series {
-        name: &encoder.name,
-        points: points(&encoder.name),
-    };
+    let of = |encoder: &'a Encoder| Series { name: &encoder.name, points: points(&encoder.name) };
     grid.encoders.iter().map(of).collect()
-}
-
-/// The mean of a figure over the runs that have it.
-fn mean(
-    journal: &Journal,
-    encoder: &str,
-    n: usize,
-    target: usize,
-    figure: impl Fn(&TargetOutcome) -> Option<f64>,
-) -> Option<f64> {
-    let figures: Vec<f64> =
-        journal.of(encoder, n).iter().filter_map(|outcome| figure(&outcome.targets[target])).collect();
-    (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
 }
 
 /// Raw scores of different encoders have no common scale: what was measured over the rank as predicted.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use sha2::{Digest, Sha256};
+
 use crate::experiments::{Grid, GridError, Journal, JournalError, Outcome, Trial};
 use crate::fit::table::Selection;
 use crate::fit::{Dataset, DatasetError, FitError};
@@ -17,6 +19,8 @@ pub struct Tables {
     pub training: Dataset,
     /// To rank.
     pub test: Dataset,
+    /// SHA-256 of all rows.
+    pub digest: String,
 }
 
 /// Why a grid was not run to its end.
@@ -26,7 +30,7 @@ pub enum RunError {
     #[error(transparent)]
     Grid(#[from] GridError),
     /// A training set that the table has not.
-    #[error("training sets of {n} rows cannot be made of {n_rows}")]
+    #[error("sizes: training sets of {n} rows cannot be made of {n_rows}")]
     TooFewRows {
         /// Rows of a training set.
         n: usize,
@@ -62,7 +66,20 @@ impl Tables {
             let selection = Selection { conditions: vec![condition.clone()], ..Selection::default() };
             Dataset::read(path, &selection, &grid.columns(), &grid.search_space(), grid.goal_and_unit())
         };
-        Ok(Self { training: read(&grid.training_rows)?, test: read(&grid.test_rows)? })
+        Ok(Self::new(read(&grid.training_rows)?, read(&grid.test_rows)?))
+    }
+
+    /// Rows to train on and rows to rank.
+    #[must_use]
+    pub fn new(training: Dataset, test: Dataset) -> Self {
+        let mut hash = Sha256::new();
+        for dataset in [&training, &test] {
+            hash.update(format!("{} {:?}\n", dataset.space.name, dataset.unit));
+            for example in &dataset.examples {
+                hash.update(format!("{} {:?}\n", example.architecture, example.labels));
+            }
+        }
+        Self { digest: format!("{:x}", hash.finalize()), training, test }
     }
 }
 
@@ -88,7 +105,7 @@ pub fn run(
         return Err(RunError::TooFewRows { n: size.n, n_rows });
     }
     let (done, due): (Vec<Trial>, Vec<Trial>) =
-        grid.trials().into_iter().partition(|trial| journal.has(trial));
+        grid.trials(tables)?.into_iter().partition(|trial| journal.has(trial));
     done.iter().for_each(|_| progress.done(None));
 
     let (next, journal, has_failed) = (AtomicUsize::new(0), Mutex::new(journal), AtomicBool::new(false));
@@ -100,8 +117,8 @@ pub fn run(
         let failed = |source| RunError::Trial { trial: trial.clone(), source };
         let sets = (&training, &tables.test);
         if let Some(outcome) = trial.outcome(&configs[index], apart, sets, stop).map_err(failed)? {
+            journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;
             progress.done(Some(&outcome));
-            journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome)?;
         }
         Ok::<_, RunError>(())
     };

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::experiments::{Grid, Journal, Outcome};
+use crate::experiments::{Outcome, Results, TargetOutcome};
 
 /// A table for each target: encoders by training sets, each cell the mean tau of the last epoch, that of the last five
 /// in brackets, and how many runs it is of; the paper's figure beside it where the grid has one.
 #[must_use]
-pub fn markdown(grid: &Grid, journal: &Journal) -> String {
+pub fn markdown(results: &Results<'_>) -> String {
+    let grid = results.grid;
     let mut text = format!("{}\n", grid.title);
     for (target, column) in grid.targets.iter().enumerate() {
         let is_last = target + 1 == grid.targets.len();
@@ -17,7 +18,7 @@ pub fn markdown(grid: &Grid, journal: &Journal) -> String {
         for encoder in &grid.encoders {
             write!(text, "| {} |", encoder.name).expect("writing to a string");
             for (index, size) in grid.sizes.iter().enumerate() {
-                let outcomes = journal.of(&encoder.name, size.n);
+                let outcomes = results.of(&encoder.name, size.n);
                 let paper = encoder.paper.get(index).filter(|figure| is_last && figure.is_finite());
                 write!(text, " {} |", cell(&outcomes, target, paper)).expect("writing to a string");
             }
@@ -29,7 +30,7 @@ pub fn markdown(grid: &Grid, journal: &Journal) -> String {
 
 fn cell(outcomes: &[&Outcome], target: usize, paper: Option<&f64>) -> String {
     let paper = paper.map_or(String::new(), |figure| format!("; paper {}", short(*figure)));
-    let mean = |of: fn(&crate::experiments::journal::TargetOutcome) -> f64| {
+    let mean = |of: fn(&TargetOutcome) -> f64| {
         outcomes.iter().map(|outcome| of(&outcome.targets[target])).sum::<f64>() / outcomes.len() as f64
     };
     match outcomes.len() {
@@ -48,10 +49,11 @@ fn short(figure: f64) -> String {
 
 /// Every figure of every trial, a line each.
 #[must_use]
-pub fn csv(grid: &Grid, journal: &Journal) -> String {
+pub fn csv(results: &Results<'_>) -> String {
+    let grid = results.grid;
     let mut text = String::from("encoder,n,start,seed,target,figure,value\n");
     for encoder in &grid.encoders {
-        for outcome in grid.sizes.iter().flat_map(|size| journal.of(&encoder.name, size.n)) {
+        for outcome in grid.sizes.iter().flat_map(|size| results.of(&encoder.name, size.n)) {
             let trial = &outcome.trial;
             let name = trial.encoder.replace('"', "\"\"");
             for target in &outcome.targets {
@@ -77,8 +79,7 @@ pub fn csv(grid: &Grid, journal: &Journal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiments::Trial;
-    use crate::experiments::journal::TargetOutcome;
+    use crate::experiments::{Grid, Journal, Trial};
 
     const GRID: &str = r#"
         title = "Small"
@@ -95,6 +96,7 @@ mod tests {
     fn a_cell_has_mean_runs_and_the_papers_figure() {
         let directory = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::open(&directory.path().join("outcomes.jsonl")).expect("a new file");
+        let mut trials = Vec::new();
         for (seed, tau) in [(1, 0.5), (2, 0.75)] {
             let target = |column: &str, tau| TargetOutcome {
                 column: column.to_owned(),
@@ -104,16 +106,18 @@ mod tests {
                 precision: vec![("10".to_owned(), 0.5)],
                 sample: Vec::new(),
             };
-            let trial = Trial { encoder: "GATES".to_owned(), n: 39, start: 0, seed };
+            let trial = Trial { encoder: "GATES".to_owned(), n: 39, start: 0, seed, setting: String::new() };
+            trials.push(trial.clone());
             let targets = vec![target("after_12", -tau), target("after_200", tau)];
             journal.add(Outcome { trial, targets }).expect("room");
         }
         let grid = Grid::parse(GRID).expect("valid");
+        let results = Results::new(&grid, &trials, &journal);
         let expected = "Small\n\n`after_12`\n\n| encoder | 39 | 78 |\n|---|---|---|\n\
                         | GATES | -.625 (-.312), 2 runs | no run |\n\n`after_200`\n\n| encoder | 39 | 78 |\n|---|---|---|\n\
                         | GATES | .625 (.312), 2 runs; paper .600 | no run |\n";
-        assert_eq!(markdown(&grid, &journal), expected);
-        let lines = csv(&grid, &journal);
+        assert_eq!(markdown(&results), expected);
+        let lines = csv(&results);
         assert_eq!(lines.lines().nth(1), Some("\"GATES\",39,0,1,after_12,tau,-0.5"));
         assert_eq!(lines.lines().count(), 1 + 2 * 2 * 3);
     }

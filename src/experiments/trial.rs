@@ -28,6 +28,8 @@ pub struct Trial {
     pub start: usize,
     /// Where all chance comes from.
     pub seed: u64,
+    /// SHA-256 of everything else its outcome depends on: table, configuration, targets.
+    pub setting: String,
 }
 
 impl Trial {
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn training_sets_go_on_from_the_first_row() {
-        let trial = Trial { encoder: "GATES".to_owned(), n: 3, start: 4, seed: 0 };
+        let trial = Trial { encoder: "GATES".to_owned(), n: 3, start: 4, seed: 0, setting: String::new() };
         let labels: Vec<_> = trial.training_set(&dataset(5)).labels(1);
         assert_eq!(labels, [Some(8.0), Some(0.0), Some(2.0)]);
     }

@@ -194,11 +194,17 @@ impl FitConfig {
         Self::named(&space.name).unwrap_or_else(|| Self::like(space)).with_steps_for(n_targets)
     }
 
-    /// The same with a time step for each target at least, where each needs one and the encoder can have more.
+    /// The same with a time step for each target at least, where each needs one; an encoder that can have no more than
+    /// one gets a head with an output for each.
     #[must_use]
     pub fn with_steps_for(mut self, n_targets: usize) -> Self {
-        if let (Heads::PerStep, Encoder::TaGates(encoder)) = (self.model.heads, &mut self.model.encoder) {
-            encoder.n_steps = encoder.n_steps.max(n_targets);
+        match &mut self.model.encoder {
+            Encoder::TaGates(encoder) if self.model.heads == Heads::PerStep => {
+                encoder.n_steps = encoder.n_steps.max(n_targets);
+            }
+            Encoder::TaGates(_) => {}
+            _ if n_targets > 1 => self.model.heads = Heads::LastStep,
+            _ => {}
         }
         self
     }

@@ -31,6 +31,10 @@ impl CustomOp2 for AddBias {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let shape = xs_layout.shape().clone();
+        let (width, n_biases) = (shape.dims2()?.1, bias_layout.shape().dims1()?);
+        if width != n_biases || width == 0 {
+            bail!("{n_biases} biases are not those of rows of {width}");
+        }
         Ok(match (xs, bias) {
             (CpuStorage::F32(xs), CpuStorage::F32(bias)) => {
                 (CpuStorage::F32(sums(values(xs, xs_layout)?, values(bias, bias_layout)?)), shape)

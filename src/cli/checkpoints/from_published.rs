@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use candle_core::Device;
 
 use crate::cli::definition::builtin_or_file;
@@ -39,6 +39,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let space = builtin_or_file(&args.space)?;
     let bytes =
         read_bounded(&args.file).with_context(|| format!("could not read {}", args.file.display()))?;
+    if !args.budgets.is_sorted_by(|a, b| a < b) {
+        bail!("budgets {:?} do not ascend (--budgets)", args.budgets);
+    }
     let checkpoint = Checkpoint::from_published(&bytes, &config.model, &space, &args.budgets)
         .and_then(|checkpoint| Model::load(&checkpoint, &Device::Cpu).map(|_| checkpoint))
         .with_context(|| format!("could not use {} with {}", args.file.display(), args.config))?;

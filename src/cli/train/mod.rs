@@ -103,6 +103,15 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         Some(name) => FitConfig::read(name).with_context(|| format!("could not use {name} (--config)"))?,
         None => FitConfig::default_for(&space, targets.len()),
     };
+    if args.rows.has_saliencies()
+        && config.model.n_metrics().is_none()
+        && config.model.features.n_metrics == 0
+    {
+        bail!(
+            "the configuration's model takes no saliencies (--saliencies): its encoder needs symmetry_breaking = \
+             {{ add = {{ n_metrics = 7, beta = 0.5 }} }} or {{ concat = {{ n_metrics = 7 }} }}, or its features n_metrics"
+        );
+    }
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
     let rows = args.rows.read(&space, &targets, goal_and_unit)?;
     let (dataset, holdout) = match &task {

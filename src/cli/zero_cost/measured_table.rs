@@ -43,6 +43,10 @@ struct Line<'a> {
     kept: &'a Map<String, Value>,
 }
 
+/// Columns that a kept one may not be called.
+pub const RESERVED: [&str; 8] =
+    ["arch", "proxy", "seed", "metrics", "saliencies", "network", "n_parameters", "seconds"];
+
 impl MeasuredTable {
     /// Opens the file, or makes it. A last line that was not finished is taken off.
     ///

@@ -11,13 +11,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::cli::definition::builtin_or_file;
 use crate::cli::rows::condition;
-use crate::cli::zero_cost::measured_table::MeasuredTable;
+use crate::cli::zero_cost::measured_table::{MeasuredTable, RESERVED};
 use crate::cli::{Outcome, available_threads};
 use crate::fit::table::{Row, Selection, rows};
 use crate::space::{Architecture, SearchSpace};
@@ -84,6 +84,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let proxy =
         Proxy::read(&args.proxy).with_context(|| format!("could not use {} (--proxy)", args.proxy))?;
     check_space(&space, &proxy)?;
+    if let Some(taken) = args.keep.iter().find(|column| RESERVED.contains(&column.as_str())) {
+        bail!("column {taken} is one of the results, rename the one that is to be kept (--keep)");
+    }
     let mut table = MeasuredTable::open(&args.out, &args.proxy, args.seed)
         .with_context(|| format!("could not go on with {} (--out)", args.out.display()))?;
     let candidates = args

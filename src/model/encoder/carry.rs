@@ -51,7 +51,7 @@ impl CustomOp2 for Carried {
         xs: &CpuStorage,
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = base_layout.shape().dims2()?.1;
+        let width = same_width(&[base_layout, xs_layout])?;
         let shape = base_layout.shape().clone();
         Ok(match (base, xs) {
             (CpuStorage::F32(base), CpuStorage::F32(xs)) => {
@@ -95,7 +95,10 @@ impl CustomOp3 for Gated {
         xs: &CpuStorage,
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = base_layout.shape().dims2()?.1;
+        let width = same_width(&[base_layout, gates_layout, xs_layout])?;
+        if gates_layout.shape().dims2()?.0 != self.0.source.len() {
+            bail!("{:?} are not the gates of {} edges", gates_layout.shape(), self.0.source.len());
+        }
         let shape = base_layout.shape().clone();
         Ok(match (base, gates, xs) {
             (CpuStorage::F32(base), CpuStorage::F32(gates), CpuStorage::F32(xs)) => {
@@ -143,7 +146,7 @@ impl CustomOp2 for ProductOfEnds {
         at_sources: &CpuStorage,
         sources_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = targets_layout.shape().dims2()?.1;
+        let width = same_width(&[targets_layout, sources_layout])?;
         let shape = Shape::from((self.0.source.len(), width));
         Ok(match (at_targets, at_sources) {
             (CpuStorage::F32(targets), CpuStorage::F32(sources)) => {
@@ -156,6 +159,15 @@ impl CustomOp2 for ProductOfEnds {
             }
             _ => bail!("edges carry f32 or f64"),
         })
+    }
+}
+
+/// The width of all rows, 1 at least.
+fn same_width(layouts: &[&Layout]) -> Result<usize> {
+    let widths = layouts.iter().map(|layout| Ok(layout.shape().dims2()?.1)).collect::<Result<Vec<_>>>()?;
+    match widths.iter().all(|width| *width == widths[0] && *width > 0) {
+        true => Ok(widths[0]),
+        false => bail!("rows that are added up have widths {widths:?}"),
     }
 }
 

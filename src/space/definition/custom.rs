@@ -47,7 +47,18 @@ impl SearchSpace {
             let reason = format!("{:?} is built in, so no other one can be called that", definition.name);
             return Err(DefinitionError::new("name", reason));
         }
-        Self::try_from(Fields::from(definition))
+        let space = Self::try_from(Fields::from(definition))?;
+        if let Wiring::Free { max_edges } = space.wiring {
+            // Not asked of spaces that are kept already: one that was created before this was asked stays what it is.
+            let fewest =
+                space.cells.iter().map(|cell| cell.sizes().start() - cell.n_inputs).max().unwrap_or(1);
+            if max_edges < fewest {
+                let reason =
+                    format!("{max_edges} edges do not connect the smallest cells, which takes {fewest}");
+                return Err(DefinitionError::new("wiring.free.max_edges", reason));
+            }
+        }
+        Ok(space)
     }
 
     /// What a user would say of the space. Of a custom one that is everything.

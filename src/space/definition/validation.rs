@@ -133,12 +133,7 @@ fn check_wiring(space: &SearchSpace) -> Result<(), DefinitionError> {
     }
     match space.wiring {
         Wiring::Complete => Ok(()),
-        Wiring::Free { max_edges } => {
-            // The smallest size of every cell can be connected.
-            let fewest =
-                space.cells.iter().map(|cell| cell.sizes().start() - cell.n_inputs).max().unwrap_or(1);
-            check_size("wiring.free.max_edges", max_edges, fewest, MAX_EDGES, "edges")
-        }
+        Wiring::Free { max_edges } => check_size("wiring.free.max_edges", max_edges, 1, MAX_EDGES, "edges"),
         Wiring::PerNode(PerNode { n_edges, .. }) => {
             // Two of them leave room for those into the output.
             check_size("wiring.per_node.n_edges", n_edges, 1, MAX_EDGES / MAX_NODES - 1, "edges")?;

@@ -93,11 +93,11 @@ enum Stack {
 impl Stack {
     fn of(space: &SearchSpace, proxy: &Proxy) -> Result<Self, Error> {
         match space.skeleton() {
+            // Stacked as those of DARTS; no table says what its networks are.
+            _ if *space == *space::enas() => Ok(Self::Darts(proxy.enas)),
             Some(Skeleton::Nasbench101) => Ok(Self::Nasbench101(proxy.nasbench101)),
             Some(Skeleton::Nasbench201) => Ok(Self::Nasbench201(proxy.nasbench201)),
             Some(Skeleton::Nasbench301 | Skeleton::Darts) => Ok(Self::Darts(proxy.darts)),
-            // No table says what its networks are: they are taken to be stacked as those of DARTS.
-            None if *space == *space::enas() => Ok(Self::Darts(proxy.enas)),
             None => Err(Error::NoNetwork { space: space.name.clone() }),
         }
     }
