@@ -135,13 +135,11 @@ impl Grid {
     /// # Errors
     /// When there is neither, or it is no grid.
     pub fn read(name: &str) -> Result<Self, GridError> {
-        match NAMED.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => Self::parse(text),
-            None => {
-                let unknown = |source| GridError::Unknown { name: name.to_owned(), source };
-                Self::parse(&std::fs::read_to_string(Path::new(name)).map_err(unknown)?)
-            }
+        if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text);
         }
+        let unknown = |source| GridError::Unknown { name: name.to_owned(), source };
+        Self::parse(&std::fs::read_to_string(Path::new(name)).map_err(unknown)?)
     }
 
     /// A grid from TOML.

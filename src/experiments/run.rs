@@ -41,7 +41,7 @@ pub enum RunError {
     #[error("{} on {} rows from row {}, seed {}", trial.encoder, trial.n, trial.start, trial.seed)]
     Trial {
         /// Which one.
-        trial: Trial,
+        trial: Box<Trial>,
         /// Why.
         source: FitError,
     },
@@ -106,7 +106,9 @@ pub fn run(
     }
     let (done, due): (Vec<Trial>, Vec<Trial>) =
         grid.trials(tables)?.into_iter().partition(|trial| journal.has(trial));
-    done.iter().for_each(|_| progress.done(None));
+    for _ in &done {
+        progress.done(None);
+    }
 
     let (next, journal, has_failed) = (AtomicUsize::new(0), Mutex::new(journal), AtomicBool::new(false));
     let try_one = |trial: &Trial| {
@@ -114,7 +116,7 @@ pub fn run(
         let index = index.expect("trials are of the grid's encoders");
         let training = trial.training_set(&tables.training);
         let apart = grid.encoders[index].each_target_apart;
-        let failed = |source| RunError::Trial { trial: trial.clone(), source };
+        let failed = |source| RunError::Trial { trial: Box::new(trial.clone()), source };
         let sets = (&training, &tables.test);
         if let Some(outcome) = trial.outcome(&configs[index], apart, sets, stop).map_err(failed)? {
             journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;

@@ -12,9 +12,10 @@ pub fn markdown(results: &Results<'_>) -> String {
     let mut text = format!("{}\n", grid.title);
     for (target, column) in grid.targets.iter().enumerate() {
         let is_last = target + 1 == grid.targets.len();
-        let sizes = grid.sizes.iter().map(|size| format!(" {} |", size.n)).collect::<String>();
+        let sizes: Vec<String> = grid.sizes.iter().map(|size| size.n.to_string()).collect();
         let rule = "---|".repeat(grid.sizes.len());
-        write!(text, "\n`{column}`\n\n| encoder |{sizes}\n|---|{rule}\n").expect("writing to a string");
+        write!(text, "\n`{column}`\n\n| encoder | {} |\n|---|{rule}\n", sizes.join(" | "))
+            .expect("writing to a string");
         for encoder in &grid.encoders {
             write!(text, "| {} |", encoder.name).expect("writing to a string");
             for (index, size) in grid.sizes.iter().enumerate() {

@@ -165,10 +165,10 @@ impl CustomOp2 for ProductOfEnds {
 /// The width of all rows, 1 at least.
 fn same_width(layouts: &[&Layout]) -> Result<usize> {
     let widths = layouts.iter().map(|layout| Ok(layout.shape().dims2()?.1)).collect::<Result<Vec<_>>>()?;
-    match widths.iter().all(|width| *width == widths[0] && *width > 0) {
-        true => Ok(widths[0]),
-        false => bail!("rows that are added up have widths {widths:?}"),
+    if widths.contains(&0) || widths.iter().any(|width| *width != widths[0]) {
+        bail!("rows that are added up have widths {widths:?}");
     }
+    Ok(widths[0])
 }
 
 fn rows<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
