@@ -94,7 +94,7 @@ fn quick() -> FitConfig {
     let model =
         ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![48], ..config.model.clone() };
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
-    FitConfig { model, loss, n_epochs: 60, batch_size: 128, ..config }
+    FitConfig { model, loss, n_epochs: 60, averaged_epochs: 0, batch_size: 128, ..config }
 }
 
 fn observation(task: &str, architecture: &Architecture, budget: u32, accuracy: f64) -> pb::Observation {
@@ -227,7 +227,7 @@ async fn so_are_other_encoders_than_ta_gates() {
     for (space, encoder) in [("darts", Encoder::Lstm(lstm)), ("nasbench101", Encoder::Gcn(gcn))] {
         let config = quick();
         let model = ModelConfig { encoder, heads: Heads::LastStep, ..config.model.clone() };
-        let app = spawn(&FitConfig { model, n_epochs: 20, ..config }, &[space]).await;
+        let app = spawn(&FitConfig { model, n_epochs: 20, averaged_epochs: 0, ..config }, &[space]).await;
         is_trained_and_served(&app, space).await;
     }
 }
