@@ -8,6 +8,7 @@ mod evaluate;
 mod export;
 mod filter;
 mod import;
+mod interrupt;
 mod lines;
 mod migrate;
 mod models;

@@ -3,14 +3,13 @@
 use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::background::shutdown;
 use crate::cli::available_threads;
+use crate::cli::interrupt::until_interrupted;
 use crate::cli::output::Output;
 use crate::cli::whole_file::write_whole;
 use crate::experiments::{self, Grid, Journal, Outcome, Results, Tables};
@@ -40,28 +39,7 @@ pub struct Args {
 /// # Errors
 /// When the grid or the table cannot be used, a trial fails, or it was interrupted.
 pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("could not listen for signals")?;
-    runtime.block_on(async {
-        let work = tokio::task::spawn_blocking({
-            let stop = stop.clone();
-            move || reproduce(&args, &stop)
-        });
-        let stopping = shutdown::signal().context("could not listen for signals")?;
-        tokio::pin!(work);
-        tokio::select! {
-            done = &mut work => done,
-            () = stopping => {
-                eprintln!("stopping after this epoch");
-                stop.store(true, Ordering::Relaxed);
-                work.await
-            }
-        }
-        .context("the grid died")?
-    })
+    until_interrupted(move |stop| reproduce(&args, stop))
 }
 
 fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {

@@ -5,14 +5,13 @@ mod report;
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::background::shutdown;
 use crate::cli::available_threads;
 use crate::cli::definition::builtin_or_file;
+use crate::cli::interrupt::until_interrupted;
 use crate::cli::output::Output;
 use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
@@ -71,28 +70,7 @@ pub struct Args {
 /// When the data, the configuration or an earlier partial training cannot be used, training fails, or it
 /// was interrupted.
 pub(in crate::cli) fn run(args: Args) -> anyhow::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("could not listen for signals")?;
-    runtime.block_on(async {
-        let training = tokio::task::spawn_blocking({
-            let stop = stop.clone();
-            move || train(&args, &stop)
-        });
-        let stopping = shutdown::signal().context("could not listen for signals")?;
-        tokio::pin!(training);
-        tokio::select! {
-            trained = &mut training => trained,
-            () = stopping => {
-                eprintln!("stopping after this epoch");
-                stop.store(true, Ordering::Relaxed);
-                training.await
-            }
-        }
-        .context("training died")?
-    })
+    until_interrupted(move |stop| train(&args, stop))
 }
 
 fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
