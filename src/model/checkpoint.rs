@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Calibration, ConfigError, Heads, ModelConfig, PredictorKind, SeenClasses, tensor_file};
 use crate::space::{self, SearchSpace};
 
-/// The version of the header this binary writes. It reads all from [`OLDEST_FORMAT_VERSION`] on: in 1 the model is
+/// The version of the header this binary writes. It reads all from format 1 on: in 1 the model is
 /// flat, which [`ModelConfig`] reads, too.
 pub const FORMAT_VERSION: u32 = 2;
 const OLDEST_FORMAT_VERSION: u32 = 1;
