@@ -34,6 +34,6 @@ pub(in crate::cli) fn until_interrupted(
                 working.await
             }
         }
-        .context("training died")?
+        .context("the work died")?
     })
 }

@@ -1,9 +1,9 @@
 //! A bias on every row. Its gradient is the sum of the rows: one pass, where candle's sum over the first dimension
 //! computes an index for each number.
 
-use std::ops::AddAssign;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
+use crate::model::cpu_rows::{numbers, with_numbers_of};
 
 /// # Shapes
 /// - `xs`: `[rows, width]`
@@ -35,15 +35,7 @@ impl CustomOp2 for AddBias {
         if width != n_biases || width == 0 {
             bail!("{n_biases} biases are not those of rows of {width}");
         }
-        Ok(match (xs, bias) {
-            (CpuStorage::F32(xs), CpuStorage::F32(bias)) => {
-                (CpuStorage::F32(sums(values(xs, xs_layout)?, values(bias, bias_layout)?)), shape)
-            }
-            (CpuStorage::F64(xs), CpuStorage::F64(bias)) => {
-                (CpuStorage::F64(sums(values(xs, xs_layout)?, values(bias, bias_layout)?)), shape)
-            }
-            _ => bail!("a bias is f32 or f64, as what it is added to"),
-        })
+        Ok((with_numbers_of!(xs, sums(xs, xs_layout, bias, bias_layout)), shape))
     }
 
     fn bwd(
@@ -67,36 +59,30 @@ impl CustomOp1 for SumOfRows {
 
     fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, width) = layout.shape().dims2()?;
-        let shape = Shape::from(width);
-        Ok(match xs {
-            CpuStorage::F32(xs) => (CpuStorage::F32(sum_of_rows(values(xs, layout)?, width)), shape),
-            CpuStorage::F64(xs) => (CpuStorage::F64(sum_of_rows(values(xs, layout)?, width)), shape),
-            _ => bail!("rows of f32 or f64 are added up"),
-        })
+        Ok((with_numbers_of!(xs, sum_of_rows(xs, layout, width)), Shape::from(width)))
     }
 }
 
-fn values<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage[start..end]),
-        None => bail!("rows lie one after the other"),
-    }
-}
-
-fn sums<T: Copy + AddAssign>(xs: &[T], bias: &[T]) -> Vec<T> {
-    let mut sums = xs.to_vec();
+fn sums<T: WithDType>(
+    xs: &CpuStorage,
+    xs_layout: &Layout,
+    bias: &CpuStorage,
+    bias_layout: &Layout,
+) -> Result<Vec<T>> {
+    let bias = numbers::<T>(bias, bias_layout)?;
+    let mut sums = numbers::<T>(xs, xs_layout)?.to_vec();
     for row in sums.chunks_exact_mut(bias.len()) {
         row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += *bias);
     }
-    sums
+    Ok(sums)
 }
 
-fn sum_of_rows<T: Copy + AddAssign + Default>(xs: &[T], width: usize) -> Vec<T> {
-    let mut sum = vec![T::default(); width];
-    for row in xs.chunks_exact(width) {
+fn sum_of_rows<T: WithDType>(xs: &CpuStorage, layout: &Layout, width: usize) -> Result<Vec<T>> {
+    let mut sum = vec![T::zero(); width];
+    for row in numbers::<T>(xs, layout)?.chunks_exact(width) {
         sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
     }
-    sum
+    Ok(sum)
 }
 
 #[cfg(test)]

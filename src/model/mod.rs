@@ -9,6 +9,7 @@ mod calibration;
 mod checkpoint;
 mod config;
 pub mod constants;
+mod cpu_rows;
 mod encoder;
 mod features;
 mod initial;

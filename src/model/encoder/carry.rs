@@ -1,11 +1,11 @@
 //! What edges carry, added up at the nodes they enter: one pass over the edges forward and one back, with no copy for
 //! each edge. On other devices than the CPU the same out of candle's gather and scatter.
 
-use std::ops::{AddAssign, Mul};
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 
+use crate::model::cpu_rows::{numbers, with_numbers_of};
 use crate::model::encoder::graph_batch::Edges;
 use crate::model::encoder::graph_rows::Ends;
 
@@ -37,6 +37,9 @@ pub fn add_gated(base: &Tensor, gates: &Tensor, xs: &Tensor, edges: &Edges) -> R
     }
 }
 
+/// A tensor of the CPU.
+type OnCpu<'a> = (&'a CpuStorage, &'a Layout);
+
 struct Carried(Arc<Ends>);
 
 impl CustomOp2 for Carried {
@@ -51,31 +54,20 @@ impl CustomOp2 for Carried {
         xs: &CpuStorage,
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = same_width(&[base_layout, xs_layout])?;
-        let shape = base_layout.shape().clone();
-        Ok(match (base, xs) {
-            (CpuStorage::F32(base), CpuStorage::F32(xs)) => {
-                let sums = carried(rows(base, base_layout)?, rows(xs, xs_layout)?, width, &self.0);
-                (CpuStorage::F32(sums), shape)
-            }
-            (CpuStorage::F64(base), CpuStorage::F64(xs)) => {
-                let sums = carried(rows(base, base_layout)?, rows(xs, xs_layout)?, width, &self.0);
-                (CpuStorage::F64(sums), shape)
-            }
-            _ => bail!("edges carry f32 or f64"),
-        })
+        let sums = with_numbers_of!(base, carried((base, base_layout), (xs, xs_layout), &self.0));
+        Ok((sums, base_layout.shape().clone()))
     }
 
     fn bwd(
         &self,
-        _: &Tensor,
+        base: &Tensor,
         xs: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
         let of_xs = xs.zeros_like()?.apply_op2_no_bwd(&gradient.contiguous()?, &back)?;
-        Ok((Some(gradient.clone()), Some(of_xs)))
+        Ok((base.track_op().then(|| gradient.clone()), Some(of_xs)))
     }
 }
 
@@ -95,29 +87,14 @@ impl CustomOp3 for Gated {
         xs: &CpuStorage,
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = same_width(&[base_layout, gates_layout, xs_layout])?;
-        if gates_layout.shape().dims2()?.0 != self.0.source.len() {
-            bail!("{:?} are not the gates of {} edges", gates_layout.shape(), self.0.source.len());
-        }
-        let shape = base_layout.shape().clone();
-        Ok(match (base, gates, xs) {
-            (CpuStorage::F32(base), CpuStorage::F32(gates), CpuStorage::F32(xs)) => {
-                let gates = rows(gates, gates_layout)?;
-                let sums = gated(rows(base, base_layout)?, gates, rows(xs, xs_layout)?, width, &self.0);
-                (CpuStorage::F32(sums), shape)
-            }
-            (CpuStorage::F64(base), CpuStorage::F64(gates), CpuStorage::F64(xs)) => {
-                let gates = rows(gates, gates_layout)?;
-                let sums = gated(rows(base, base_layout)?, gates, rows(xs, xs_layout)?, width, &self.0);
-                (CpuStorage::F64(sums), shape)
-            }
-            _ => bail!("edges carry f32 or f64"),
-        })
+        let (gates, xs) = ((gates, gates_layout), (xs, xs_layout));
+        let sums = with_numbers_of!(base, gated((base, base_layout), gates, xs, &self.0));
+        Ok((sums, base_layout.shape().clone()))
     }
 
     fn bwd(
         &self,
-        _: &Tensor,
+        base: &Tensor,
         gates: &Tensor,
         xs: &Tensor,
         _: &Tensor,
@@ -127,7 +104,7 @@ impl CustomOp3 for Gated {
         let of_gates = gradient.apply_op2_no_bwd(xs, &ProductOfEnds(self.0.clone()))?;
         let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
         let of_xs = xs.zeros_like()?.apply_op3_no_bwd(gates, &gradient, &back)?;
-        Ok((Some(gradient), Some(of_gates), Some(of_xs)))
+        Ok((base.track_op().then_some(gradient), Some(of_gates), Some(of_xs)))
     }
 }
 
@@ -146,19 +123,9 @@ impl CustomOp2 for ProductOfEnds {
         at_sources: &CpuStorage,
         sources_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let width = same_width(&[targets_layout, sources_layout])?;
-        let shape = Shape::from((self.0.source.len(), width));
-        Ok(match (at_targets, at_sources) {
-            (CpuStorage::F32(targets), CpuStorage::F32(sources)) => {
-                let (targets, sources) = (rows(targets, targets_layout)?, rows(sources, sources_layout)?);
-                (CpuStorage::F32(products(targets, sources, width, &self.0)), shape)
-            }
-            (CpuStorage::F64(targets), CpuStorage::F64(sources)) => {
-                let (targets, sources) = (rows(targets, targets_layout)?, rows(sources, sources_layout)?);
-                (CpuStorage::F64(products(targets, sources, width, &self.0)), shape)
-            }
-            _ => bail!("edges carry f32 or f64"),
-        })
+        let (targets, sources) = ((at_targets, targets_layout), (at_sources, sources_layout));
+        let products = with_numbers_of!(at_targets, products(targets, sources, &self.0));
+        Ok((products, Shape::from((self.0.source.len(), targets_layout.shape().dims2()?.1))))
     }
 }
 
@@ -171,41 +138,40 @@ fn same_width(layouts: &[&Layout]) -> Result<usize> {
     Ok(widths[0])
 }
 
-fn rows<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage[start..end]),
-        None => bail!("the rows that edges carry lie one after the other"),
-    }
-}
-
-fn carried<T: Copy + AddAssign>(base: &[T], xs: &[T], width: usize, ends: &Ends) -> Vec<T> {
-    let mut sums = base.to_vec();
+fn carried<T: WithDType>(base: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
+    let width = same_width(&[base.1, xs.1])?;
+    let mut sums = numbers::<T>(base.0, base.1)?.to_vec();
+    let xs = numbers::<T>(xs.0, xs.1)?;
     for (source, target) in ends.iter() {
         let (sum, x) = (&mut sums[target * width..][..width], &xs[source * width..][..width]);
         sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
     }
-    sums
+    Ok(sums)
 }
 
-fn gated<T>(base: &[T], gates: &[T], xs: &[T], width: usize, ends: &Ends) -> Vec<T>
-where
-    T: Copy + AddAssign + Mul<Output = T>,
-{
-    let mut sums = base.to_vec();
+fn gated<T: WithDType>(base: OnCpu<'_>, gates: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
+    let width = same_width(&[base.1, gates.1, xs.1])?;
+    let (gates, xs) = (numbers::<T>(gates.0, gates.1)?, numbers::<T>(xs.0, xs.1)?);
+    if gates.len() != ends.source.len() * width {
+        bail!("{} rows are not the gates of {} edges", gates.len() / width, ends.source.len());
+    }
+    let mut sums = numbers::<T>(base.0, base.1)?.to_vec();
     for ((source, target), gate) in ends.iter().zip(gates.chunks_exact(width)) {
         let (sum, x) = (&mut sums[target * width..][..width], &xs[source * width..][..width]);
         sum.iter_mut().zip(gate).zip(x).for_each(|((sum, gate), x)| *sum += *gate * *x);
     }
-    sums
+    Ok(sums)
 }
 
-fn products<T: Copy + Mul<Output = T>>(targets: &[T], sources: &[T], width: usize, ends: &Ends) -> Vec<T> {
+fn products<T: WithDType>(targets: OnCpu<'_>, sources: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
+    let width = same_width(&[targets.1, sources.1])?;
+    let (targets, sources) = (numbers::<T>(targets.0, targets.1)?, numbers::<T>(sources.0, sources.1)?);
     let mut products = Vec::with_capacity(ends.source.len() * width);
     for (source, target) in ends.iter() {
         let (a, b) = (&targets[target * width..][..width], &sources[source * width..][..width]);
         products.extend(a.iter().zip(b).map(|(a, b)| *a * *b));
     }
-    products
+    Ok(products)
 }
 
 #[cfg(test)]

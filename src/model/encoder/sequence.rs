@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 
 use crate::model::encoder::seen;
-use crate::space::{Architecture, Cell, CellShape, DeadNodes, PerNode, Placement, Role, SearchSpace, Wiring};
+use crate::space::{Architecture, Cell, CellShape, DeadNodes, PerNode, Placement, SearchSpace, Wiring};
 
 /// What a number chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ fn pairs(shape: &CellShape) -> impl Iterator<Item = (usize, usize)> {
 }
 
 fn none(space: &SearchSpace) -> Option<usize> {
-    space.operations.iter().position(|operation| operation.role == Role::None)
+    space.first_none().map(|operation| operation.0)
 }
 
 #[cfg(test)]

@@ -207,6 +207,16 @@ impl SearchSpace {
     /// What edges into the output carry where an architecture does not choose them: the first skip.
     #[must_use]
     pub fn first_skip(&self) -> Option<OperationIndex> {
-        self.operations.iter().position(|operation| operation.role == Role::Skip).map(OperationIndex)
+        self.first_of(Role::Skip)
+    }
+
+    /// What is written where nothing connects: the first none.
+    #[must_use]
+    pub fn first_none(&self) -> Option<OperationIndex> {
+        self.first_of(Role::None)
+    }
+
+    fn first_of(&self, role: Role) -> Option<OperationIndex> {
+        self.operations.iter().position(|operation| operation.role == role).map(OperationIndex)
     }
 }

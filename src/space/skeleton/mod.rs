@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::nasbench101::module_channels;
-use crate::space::{Architecture, Cell, CellShape, DefinitionError, OperationIndex, Role, SearchSpace};
+use crate::space::{Architecture, Cell, CellShape, DefinitionError, SearchSpace};
 
 /// What the network of an architecture takes. Where a space keeps dead nodes every written operation is
 /// counted: a benchmark builds operations that nothing reads, too.
@@ -85,8 +85,7 @@ impl Architecture {
     #[must_use]
     pub fn live_cost(&self) -> Option<Cost> {
         let space = self.space();
-        let nothing = space.operations.iter().position(|operation| operation.role == Role::None);
-        let Some(nothing) = nothing.map(OperationIndex) else { return self.cost() };
+        let Some(nothing) = space.first_none() else { return self.cost() };
         let live = |(shape, cell): (&CellShape, &Cell)| {
             let is_live = space.liveness(shape, cell).edges;
             let mut cell = cell.clone();
