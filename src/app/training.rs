@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use candle_core::Device;
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Retrains from the moment the store is there until `stop`, unless the configuration leaves it to others.
 pub(in crate::app) async fn train(
     config: Config,
+    device: Device,
     mut store: watch::Receiver<Option<Store>>,
     nudge: Nudge,
     stop: CancellationToken,
@@ -26,7 +28,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
-    Driver::configured(store, &config).run(nudge, stop).await;
+    Driver::configured(store, &config, device).run(nudge, stop).await;
 }
 
 /// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
@@ -36,6 +38,7 @@ pub(in crate::app) async fn train(
 /// When the database, once there, cannot be used.
 pub async fn work(
     config: &Config,
+    device: Device,
     database: &store::Config,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -44,7 +47,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
-            Driver::configured(store, config).run(Nudge::default(), stop.clone()).await;
+            Driver::configured(store, config, device).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
     };

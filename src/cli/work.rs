@@ -3,7 +3,7 @@
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
-use crate::app;
+use crate::app::{self, DeviceConfig};
 use crate::background::shutdown;
 use crate::{retraining, store};
 
@@ -14,6 +14,8 @@ pub struct Args {
     store: store::Config,
     #[command(flatten)]
     retraining: retraining::Config,
+    #[command(flatten)]
+    device: DeviceConfig,
 }
 
 /// Trains what is due until it is told to stop.
@@ -21,9 +23,10 @@ pub struct Args {
 /// # Errors
 /// As [`app::work`].
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
+    let device = args.device.open()?;
     let runtime = Runtime::new().context("could not start the runtime")?;
     runtime.block_on(async {
         let stop = shutdown::signal().context("could not listen for signals")?;
-        app::work(&args.retraining, &args.store, stop).await
+        app::work(&args.retraining, device, &args.store, stop).await
     })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use candle_core::Device;
 use tokio::sync::oneshot;
 use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
@@ -133,11 +134,11 @@ impl Driver {
         Self { store, fit, timing }
     }
 
-    /// A driver that trains with as much of the machine as the settings give it.
+    /// A driver that trains on `device` with as much of the machine as the settings give it.
     #[must_use]
-    pub fn configured(store: Store, config: &Config) -> Self {
+    pub fn configured(store: Store, config: &Config, device: Device) -> Self {
         let (n_threads, of_spaces) = (config.training_threads, config.training_config.clone());
-        let fit = Configured { n_threads, of_spaces };
+        let fit = Configured { device, n_threads, of_spaces };
         Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
     }
 
