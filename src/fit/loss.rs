@@ -1,6 +1,6 @@
 //! What training minimises (`method.md` sections 6 and 8).
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
@@ -42,14 +42,10 @@ pub fn pairs(labels: &[Option<f64>], which: Pairs, rng: &mut ChaCha8Rng) -> Vec<
     }
 }
 
-/// The positions of `pairs` as two index tensors, better and worse.
-///
-/// # Errors
-/// When a tensor cannot be made.
-pub fn pair_indices(pairs: &[Pair], device: &Device) -> Result<(Tensor, Tensor)> {
-    let better: Vec<u32> = pairs.iter().map(|pair| pair.better).collect();
-    let worse: Vec<u32> = pairs.iter().map(|pair| pair.worse).collect();
-    Ok((Tensor::new(better, device)?, Tensor::new(worse, device)?))
+/// The positions of the better ones, and of the worse ones.
+#[must_use]
+pub fn positions(pairs: &[Pair]) -> (Vec<u32>, Vec<u32>) {
+    pairs.iter().map(|pair| (pair.better, pair.worse)).unzip()
 }
 
 /// The mean over pairs of max(0, margin - (better - worse)).

@@ -24,6 +24,6 @@ pub use config::{FitConfig, FitConfigError, Loss, Optimizer, Pairs, Schedule};
 pub use dataset::{Columns, Dataset, DatasetError, Example, Target};
 pub use evaluation::{Evaluation, Judged, Precision, Reliability};
 pub use fitting::{Observer, Plan, Run};
-pub use loss::{Pair, mean_squared_error, pair_indices, pairs, pairwise_hinge};
+pub use loss::{Pair, mean_squared_error, pairs, pairwise_hinge, positions};
 pub use state::StateError;
 pub use trainer::{Epoch, FitError, Trainer, can_start_from};

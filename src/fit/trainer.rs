@@ -17,14 +17,14 @@ use crate::fit::average::WeightAverage;
 use crate::fit::config::{FitConfig, Loss, Pairs};
 use crate::fit::dataset::{Dataset, Example, Target};
 use crate::fit::dropout::SeededDropout;
-use crate::fit::loss::{mean_squared_error, pair_indices, pairs, pairwise_hinge};
+use crate::fit::loss::{mean_squared_error, pairs, pairwise_hinge, positions};
 use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
     Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, FeatureStatistics, Header, Heads, Input,
     InputError, Member, ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables,
-    constants,
+    constants, rows_at,
 };
 
 /// Why a predictor cannot be trained.
@@ -394,19 +394,18 @@ impl<'a> Trainer<'a> {
         if pairs.is_empty() {
             return Ok(None);
         }
-        let (better, worse) = pair_indices(&pairs, embeddings.device())?;
+        let (better, worse) = positions(&pairs);
         let probability = self.config.model.head_dropout;
         let mut dropout = SeededDropout { probability, rng };
         let (better, worse) = match which {
             Pairs::All => {
                 let scores = self.network.score(target, embeddings, &mut dropout)?;
-                (scores.index_select(&better, 0)?, scores.index_select(&worse, 0)?)
+                (rows_at(&scores, better)?, rows_at(&scores, worse)?)
             }
             Pairs::PerArchitecture(_) => {
-                let mut member = |positions| {
-                    self.network.score(target, &embeddings.index_select(positions, 0)?, &mut dropout)
-                };
-                (member(&better)?, member(&worse)?)
+                let mut member =
+                    |positions| self.network.score(target, &rows_at(embeddings, positions)?, &mut dropout);
+                (member(better)?, member(worse)?)
             }
         };
         Ok(Some(pairwise_hinge(&better, &worse, margin)?))

@@ -8,9 +8,9 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::fit::{
-    Adam, Optimizer, Pair, Pairs, Schedule, mean_squared_error, pair_indices, pairs, pairwise_hinge,
+    Adam, Optimizer, Pair, Pairs, Schedule, mean_squared_error, pairs, pairwise_hinge, positions,
 };
-use tagates::model::{Encoder, Input, Network, NoDropout, Padding, constants};
+use tagates::model::{Encoder, Input, Network, NoDropout, Padding, constants, rows_at};
 use tagates::space::{Architecture, Saliencies};
 
 use crate::vectors::{self, NetworkConfig, assert_close, parse, read, space_of};
@@ -164,11 +164,11 @@ fn check_hinge(file: &str) {
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "{file}: pairs");
 
-    let (better, worse) = pair_indices(&ours, &vectors::device()).expect("indices");
+    let (better, worse) = positions(&ours);
     for (step, expected) in golden.history.iter().enumerate() {
         let what = format!("{file} step {step}");
         let scores = training.scores().pop().expect("one step is scored");
-        let of = |positions: &Tensor| scores.index_select(positions, 0).expect("positions of the batch");
+        let of = |positions: &[u32]| rows_at(&scores, positions.to_vec()).expect("positions of the batch");
         let loss = pairwise_hinge(&of(&better), &of(&worse), golden.margin).expect("a loss");
         assert_close(&format!("{what} loss"), &[scalar(&loss)], &[expected.loss], DTYPE);
         assert_close(&format!("{what} scores"), &values(&scores), &expected.scores, DTYPE);

@@ -29,6 +29,25 @@ pub fn picked(xs: &Tensor, edges: &Edges) -> Result<Tensor> {
     carried(xs, edges, edges.len())
 }
 
+/// The rows of `xs` at these positions; a gradient comes back in one pass on every device.
+///
+/// # Shapes
+/// - `xs`: `[n_rows, width]` or `[n_rows]`
+/// - returns `[n_positions, width]` or `[n_positions]`
+///
+/// # Errors
+/// When a tensor operation fails.
+///
+/// # Panics
+/// When a position is none of `xs`.
+pub fn rows_at(xs: &Tensor, positions: Vec<u32>) -> Result<Tensor> {
+    let edges = Edges::picking(positions, xs.device())?;
+    match xs.rank() {
+        1 => picked(&xs.unsqueeze(1)?, &edges)?.squeeze(1),
+        _ => picked(xs, &edges),
+    }
+}
+
 /// `base` and, at the target of each edge, the row of its source.
 ///
 /// # Shapes

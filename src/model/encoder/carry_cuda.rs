@@ -11,6 +11,11 @@ use crate::model::encoder::edges::{Edges, OnDevice};
 /// `carry.cu`, compiled for the driver to finish.
 const KERNELS: &str = include_str!(concat!(env!("OUT_DIR"), "/carry.ptx"));
 
+/// Edges for each node, on average, from which the threads of a block share those of one node.
+const SHARED_FROM: usize = 16;
+/// Such a block: columns and lanes, as in `carry.cu`.
+const BLOCK: (u32, u32, u32) = (32, 32, 1);
+
 /// A tensor on the GPU.
 type OnGpu<'a> = (&'a CudaStorage, &'a Layout);
 
@@ -62,8 +67,21 @@ fn add_rows_of<T: CudaDType + DeviceRepr + WithDType>(
     }
     let device = base.0.device();
     let n_grouped = edges.entering.starts.dim(0)? as u32 - 1;
-    let name = kernel_name::<T>(if gates.is_some() { "gated" } else { "carried" });
-    let kernel = device.get_or_load_custom_func(&name, "carry", KERNELS)?;
+    let n_nodes = n_numbers / width as usize;
+    let are_shared = n_edges >= SHARED_FROM * n_nodes;
+    let name = match (gates.is_some(), are_shared) {
+        (false, false) => "carried",
+        (true, false) => "gated",
+        (false, true) => "carried_many",
+        (true, true) => "gated_many",
+    };
+    let kernel = device.get_or_load_custom_func(&kernel_name::<T>(name), "carry", KERNELS)?;
+    let shape = if are_shared {
+        let grid_dim = (n_nodes as u32, width.div_ceil(BLOCK.0), 1);
+        LaunchConfig { grid_dim, block_dim: BLOCK, shared_mem_bytes: 0 }
+    } else {
+        LaunchConfig::for_num_elems(n_numbers as u32)
+    };
     let (base, xs) = (numbers::<T>(base)?, numbers::<T>(xs)?);
     let gates = gates.map(numbers::<T>).transpose()?;
     with_indices(
@@ -85,8 +103,8 @@ fn add_rows_of<T: CudaDType + DeviceRepr + WithDType>(
             }
             launch.arg(&xs).arg(&mut sums);
             // SAFETY: the arguments are those of the kernel, in its order; indices are below the rows they point to,
-            // since edges are made from the nodes of the same batch, and there is a thread for each number.
-            unsafe { launch.launch(LaunchConfig::for_num_elems(n_numbers as u32)) }.w()?;
+            // since edges are made from the nodes of the same batch, and `shape` is that of the kernel.
+            unsafe { launch.launch(shape) }.w()?;
             Ok(CudaStorage::wrap_cuda_slice(sums, device.clone()))
         },
     )
@@ -100,9 +118,6 @@ fn products_of<T: CudaDType + DeviceRepr + WithDType>(
     let width = same_width(targets.1, sources.1)?;
     let n_numbers = edges.source.dim(0)? * width as usize;
     let device: &CudaDevice = targets.0.device();
-    if n_numbers == 0 {
-        return Ok(CudaStorage::wrap_cuda_slice(device.alloc_zeros::<T>(0)?, device.clone()));
-    }
     let kernel = device.get_or_load_custom_func(&kernel_name::<T>("products"), "carry", KERNELS)?;
     let (targets, sources) = (numbers::<T>(targets)?, numbers::<T>(sources)?);
     with_indices([&edges.target, &edges.source], |[target, source]| {
@@ -117,8 +132,10 @@ fn products_of<T: CudaDType + DeviceRepr + WithDType>(
             .arg(&targets)
             .arg(&sources)
             .arg(&mut products);
-        // SAFETY: as in `add_rows_of`.
-        unsafe { launch.launch(LaunchConfig::for_num_elems(n_numbers as u32)) }.w()?;
+        if n_numbers > 0 {
+            // SAFETY: as in `add_rows_of`.
+            unsafe { launch.launch(LaunchConfig::for_num_elems(n_numbers as u32)) }.w()?;
+        }
         Ok(CudaStorage::wrap_cuda_slice(products, device.clone()))
     })
 }

@@ -20,6 +20,7 @@ use std::fmt::Debug;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
+pub use self::carry::rows_at;
 pub(in crate::model) use self::carry::{add_carried, add_gated, carried, picked};
 use self::gcn::Gcn;
 pub(in crate::model) use self::graph_batch::Direction;
