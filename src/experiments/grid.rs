@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{Goal, Unit};
-use crate::experiments::{Tables, Trial};
+use crate::experiments::{Surrogate, Tables, Trial};
 use crate::fit::{Columns, FitConfig, FitConfigError, Target};
 use crate::space::{self, SearchSpace};
 
@@ -75,14 +75,25 @@ impl Size {
 pub struct Encoder {
     /// What the row is called.
     pub name: String,
-    /// How it is trained: the name of a built-in configuration, or a TOML file.
-    pub config: String,
+    /// How it is trained: the name of a built-in configuration, or a TOML file. Or else `surrogate`.
+    pub config: Option<String>,
+    /// The regression that stands in the row instead of an encoder.
+    pub surrogate: Option<Surrogate>,
     /// Whether each target has a predictor of its own, not one for all.
     #[serde(default)]
     pub each_target_apart: bool,
     /// The paper's figures for the sizes, in their order; NaN where it has none.
     #[serde(default)]
     pub paper: Vec<f64>,
+}
+
+/// How what stands in a row predicts.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// A network is trained so.
+    Trained(Box<FitConfig>),
+    /// A regression on a fixed description.
+    Surrogate(Surrogate),
 }
 
 /// Why a grid cannot be run.
@@ -169,22 +180,28 @@ impl Grid {
             let has_figures = encoder.paper.len() <= grid.sizes.len();
             field(has_figures, &format!("encoders[{index}].paper"), "has more figures than there are sizes")?;
         }
-        grid.configs()?;
+        grid.methods()?;
         Ok(grid)
     }
 
-    /// How each encoder is trained, in their order.
+    /// How each row predicts, in their order.
     ///
     /// # Errors
     /// When a configuration cannot be used.
-    pub fn configs(&self) -> Result<Vec<FitConfig>, GridError> {
+    pub fn methods(&self) -> Result<Vec<Method>, GridError> {
         let n_targets = |encoder: &Encoder| if encoder.each_target_apart { 1 } else { self.targets.len() };
-        let config = |(index, encoder): (usize, &Encoder)| {
-            let config = FitConfig::read(&encoder.config);
-            let config = config.map_err(|source| GridError::Config { index, source })?;
-            Ok(config.with_steps_for(n_targets(encoder)))
+        let method = |(index, encoder): (usize, &Encoder)| match (&encoder.config, encoder.surrogate) {
+            (Some(config), None) => {
+                let config = FitConfig::read(config).map_err(|source| GridError::Config { index, source })?;
+                Ok(Method::Trained(Box::new(config.with_steps_for(n_targets(encoder)))))
+            }
+            (None, Some(surrogate)) => Ok(Method::Surrogate(surrogate)),
+            (Some(_), Some(_)) | (None, None) => Err(GridError::Field {
+                field: format!("encoders[{index}]"),
+                problem: "has not one of config and surrogate".to_owned(),
+            }),
         };
-        self.encoders.iter().enumerate().map(config).collect()
+        self.encoders.iter().enumerate().map(method).collect()
     }
 
     /// The search space of its architectures.
@@ -226,12 +243,16 @@ impl Grid {
     /// # Errors
     /// When a configuration cannot be used.
     pub fn trials(&self, tables: &Tables) -> Result<Vec<Trial>, GridError> {
-        let setting = |encoder: &Encoder, config: &FitConfig| {
-            let of_encoder = format!("{config:?} {} {:?}", encoder.each_target_apart, self.targets);
+        let setting = |encoder: &Encoder, method: &Method| {
+            let method = match method {
+                Method::Trained(config) => format!("{config:?}"),
+                Method::Surrogate(surrogate) => format!("{surrogate:?}"),
+            };
+            let of_encoder = format!("{method} {} {:?}", encoder.each_target_apart, self.targets);
             format!("{:x}", Sha256::new().chain_update(of_encoder).chain_update(&tables.digest).finalize())
         };
-        let configs = self.configs()?;
-        let settings = self.encoders.iter().zip(&configs).map(|(encoder, config)| setting(encoder, config));
+        let methods = self.methods()?;
+        let settings = self.encoders.iter().zip(&methods).map(|(encoder, method)| setting(encoder, method));
         let encoders: Vec<(&Encoder, String)> = self.encoders.iter().zip(settings).collect();
         let mut sizes: Vec<&Size> = self.sizes.iter().collect();
         sizes.sort_by_key(|size| size.n);
@@ -273,6 +294,11 @@ mod tests {
             ),
             ("n = 78", "n = 1", "sizes[1].n: is not at least 2"),
             ("name = \"GATES\"", "name = \"TA-GATES\"", "encoders[1].name: is taken already"),
+            (
+                "config = \"paper/nasbench201\"",
+                "config = \"paper/nasbench201\"\nsurrogate = \"nasbowl\"",
+                "encoders[0]: has not one of config and surrogate",
+            ),
         ] {
             assert!(text.contains(from), "{from}");
             assert_eq!(Grid::parse(&text.replace(from, to)).unwrap_err().to_string(), message);
@@ -312,7 +338,7 @@ mod tests {
         assert_eq!(first(&grid, 1.0), first(&grid, 1.0));
         assert_ne!(first(&grid, 1.0), first(&grid, 2.0));
         let mut changed = grid.clone();
-        changed.encoders[0].config = "paper/gates-nasbench201".to_owned();
+        changed.encoders[0].config = Some("paper/gates-nasbench201".to_owned());
         assert_ne!(first(&grid, 1.0), first(&changed, 1.0));
     }
 }

@@ -4,18 +4,22 @@
 //! This room knows nothing of databases, queues or the wire. Whoever calls it says which table a grid runs on and where
 //! its journal is.
 
+mod boosting;
 mod grid;
 mod journal;
+mod nasbowl;
 mod plot;
 mod results;
 mod run;
+mod surrogate;
 mod table;
 mod trial;
 
-pub use grid::{Encoder, Grid, GridError, Size};
+pub use grid::{Encoder, Grid, GridError, Method, Size};
 pub use journal::{Journal, JournalError, Outcome, TargetOutcome};
 pub use plot::{PlotError, plots};
 pub use results::Results;
 pub use run::{Progress, RunError, Tables, run};
+pub use surrogate::{Surrogate, SurrogateError};
 pub use table::{csv, markdown};
-pub use trial::Trial;
+pub use trial::{Trial, TrialError};

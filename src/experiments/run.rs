@@ -9,9 +9,9 @@ use std::thread;
 use candle_core::Device;
 use sha2::{Digest, Sha256};
 
-use crate::experiments::{Grid, GridError, Journal, JournalError, Outcome, Trial};
+use crate::experiments::{Grid, GridError, Journal, JournalError, Outcome, Trial, TrialError};
 use crate::fit::table::Selection;
-use crate::fit::{Dataset, DatasetError, FitError};
+use crate::fit::{Dataset, DatasetError};
 use crate::model::for_another_thread;
 
 /// The rows a grid is about.
@@ -45,7 +45,7 @@ pub enum RunError {
         /// Which one.
         trial: Box<Trial>,
         /// Why.
-        source: FitError,
+        source: TrialError,
     },
     /// The device gave no stream.
     #[error("could not use the device")]
@@ -104,7 +104,7 @@ pub fn run(
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
-    let configs = grid.configs()?;
+    let methods = grid.methods()?;
     let n_rows = tables.training.examples.len();
     if let Some(size) = grid.sizes.iter().find(|size| size.n > n_rows) {
         return Err(RunError::TooFewRows { n: size.n, n_rows });
@@ -123,7 +123,7 @@ pub fn run(
         let apart = grid.encoders[index].each_target_apart;
         let failed = |source| RunError::Trial { trial: Box::new(trial.clone()), source };
         let sets = (&training, &tables.test);
-        if let Some(outcome) = trial.outcome(&configs[index], apart, sets, device, stop).map_err(failed)? {
+        if let Some(outcome) = trial.outcome(&methods[index], apart, sets, device, stop).map_err(failed)? {
             journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;
             progress.done(Some(&outcome));
         }

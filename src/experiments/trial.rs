@@ -9,6 +9,7 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::experiments::journal::{Outcome, TargetOutcome};
+use crate::experiments::{Method, SurrogateError};
 use crate::fit::{Dataset, Epoch, Evaluation, Example, FitConfig, FitError, Observer, Plan, Run, Trainer};
 use crate::model::{Input, Model};
 
@@ -32,6 +33,17 @@ pub struct Trial {
     pub setting: String,
 }
 
+/// Why a trial failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// Its training failed.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// Its regression failed.
+    #[error(transparent)]
+    Surrogate(#[from] SurrogateError),
+}
+
 impl Trial {
     /// The rows of `all` that it trains on, going on from the first where they end.
     #[must_use]
@@ -47,15 +59,22 @@ impl Trial {
     /// `None` where `stop` was set before the end.
     ///
     /// # Errors
-    /// When a training fails.
+    /// When a training or a regression fails.
     pub fn outcome(
         &self,
-        config: &FitConfig,
+        method: &Method,
         each_target_apart: bool,
         (training, test): (&Dataset, &Dataset),
         device: &Device,
         stop: &AtomicBool,
-    ) -> Result<Option<Outcome>, FitError> {
+    ) -> Result<Option<Outcome>, TrialError> {
+        let config = match method {
+            Method::Trained(config) => config,
+            Method::Surrogate(surrogate) => {
+                let targets = surrogate.ranked((training, test), self.seed, N_SAMPLED)?;
+                return Ok(Some(Outcome { trial: self.clone(), targets }));
+            }
+        };
         let targets = if each_target_apart {
             let apart = |target: usize| {
                 ranked(config, self.seed, (&only(training, target), &only(test, target)), device, stop)

@@ -34,7 +34,7 @@ pub use config::{
     OtherNode, PredictorKind, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
 pub use device::{DeviceChoice, NoGpu, Opened, UnknownDevice, for_another_thread};
-pub use encoder::{Noise, Padding, rows_at};
+pub use encoder::{Noise, Padding, one_hot, rows_at};
 pub use features::{FeatureStatistics, Features};
 pub use initial::Variables;
 pub use input::{Input, InputError};

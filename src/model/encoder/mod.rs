@@ -27,6 +27,7 @@ pub(in crate::model) use self::graph_batch::Direction;
 use self::line_gcn::LineGcn;
 use self::lstm::{LstmEncoder, Read};
 use self::mlp::MlpEncoder;
+pub use self::sequence::one_hot;
 use self::ta_gates::TaGates;
 use crate::model::{Encoder, Input};
 use crate::space::{Cell, CellShape, DeadNodes, SearchSpace};

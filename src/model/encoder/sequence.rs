@@ -82,6 +82,20 @@ pub fn numbers(architecture: &Architecture) -> Vec<u32> {
     cells.flat_map(|(shape, cell)| numbers_of_cell(space, shape, cell)).collect()
 }
 
+/// The numbers of an architecture, each as as many columns as it has values, 1 where it is that value and else 0.
+///
+/// # Panics
+/// When the space has no sequences of one length.
+#[must_use]
+pub fn one_hot(architecture: &Architecture) -> Vec<f64> {
+    let space = architecture.space();
+    let numbers = numbers(architecture).into_iter().zip(choices(space));
+    let columns = numbers.flat_map(|(number, choice)| {
+        (0..choice.n_values(space)).map(move |value| f64::from(u8::from(value == number as usize)))
+    });
+    columns.collect()
+}
+
 fn numbers_of_cell(space: &SearchSpace, shape: &CellShape, cell: &Cell) -> Vec<u32> {
     let n_inner = shape.n_nodes - shape.n_inputs - 1;
     let (cell, mut numbers) = match space.wiring {
