@@ -1,5 +1,6 @@
 //! Retraining as part of a server, or as a process of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use crate::app::startup::is_transient;
 use crate::background::Nudge;
 use crate::retraining::{Config, Driver, Training};
 use crate::store::{self, Store};
+use crate::zero_cost::Proxies;
 
 /// Between two tries to reach a database that was not there.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -17,6 +19,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Retrains from the moment the store is there until `stop`, unless the configuration leaves it to others.
 pub(in crate::app) async fn train(
     config: Config,
+    proxies: Arc<Proxies>,
     mut store: watch::Receiver<Option<Store>>,
     nudge: Nudge,
     stop: CancellationToken,
@@ -26,7 +29,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
-    Driver::configured(store, &config).run(nudge, stop).await;
+    Driver::configured(store, &config, proxies).run(nudge, stop).await;
 }
 
 /// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
@@ -36,6 +39,7 @@ pub(in crate::app) async fn train(
 /// When the database, once there, cannot be used.
 pub async fn work(
     config: &Config,
+    proxies: Arc<Proxies>,
     database: &store::Config,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -44,7 +48,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
-            Driver::configured(store, config).run(Nudge::default(), stop.clone()).await;
+            Driver::configured(store, config, proxies).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
     };

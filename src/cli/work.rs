@@ -1,10 +1,13 @@
 //! `tagates work`
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use crate::app;
 use crate::background::shutdown;
+use crate::zero_cost::{self, Proxies};
 use crate::{retraining, store};
 
 /// What is trained with, and where the work comes from.
@@ -14,6 +17,8 @@ pub struct Args {
     store: store::Config,
     #[command(flatten)]
     retraining: retraining::Config,
+    #[command(flatten)]
+    saliencies: zero_cost::Config,
 }
 
 /// Trains what is due until it is told to stop.
@@ -24,6 +29,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("could not start the runtime")?;
     runtime.block_on(async {
         let stop = shutdown::signal().context("could not listen for signals")?;
-        app::work(&args.retraining, &args.store, stop).await
+        let proxies = Arc::new(Proxies::new(&args.saliencies));
+        app::work(&args.retraining, proxies, &args.store, stop).await
     })
 }

@@ -291,6 +291,7 @@ impl<'a> Trainer<'a> {
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::new(self.dataset.examples.iter().map(|example| &example.class)),
+            saliencies: None,
             holdout: None,
             training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
             report: serde_json::Value::Null,

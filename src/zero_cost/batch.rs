@@ -1,12 +1,12 @@
 //! The mini-batch.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use crate::zero_cost::Proxy;
 use crate::zero_cost::network::N_COLOURS;
+use crate::zero_cost::{Error, Proxy};
 
 /// Images and the classes they are said to be of.
 #[derive(Debug)]
@@ -15,12 +15,21 @@ pub struct Batch {
     pub images: Tensor,
     /// `[images]`
     pub classes: Tensor,
+    /// Names what the images are where setting and seed do not say it; else empty.
+    pub fingerprint: Vec<u8>,
 }
 
 impl Batch {
-    /// Noise of mean zero and variance one, as images are normalised to, with random classes. It depends on the seed,
-    /// not on the network.
-    pub fn noise(proxy: &Proxy, seed: u64) -> Result<Self> {
+    /// The batch of a proxy, drawn from the seed, whatever the network.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn of(proxy: &Proxy, seed: u64) -> Result<Self, Error> {
+        Ok(Self::noise(proxy, seed)?)
+    }
+
+    /// Noise of mean zero and variance one, as images are normalised to, with random classes.
+    fn noise(proxy: &Proxy, seed: u64) -> candle_core::Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(1); // Parameters are drawn from the first one.
         let dims = (N_COLOURS, proxy.n_images, proxy.image_side, proxy.image_side);
@@ -31,6 +40,7 @@ impl Batch {
         Ok(Self {
             images: Tensor::from_vec(pixels, dims, &Device::Cpu)?,
             classes: Tensor::from_vec(classes, proxy.n_images, &Device::Cpu)?,
+            fingerprint: Vec::new(),
         })
     }
 }

@@ -11,6 +11,14 @@ pub enum Error {
         /// Its name.
         space: String,
     },
+    /// A name that is no proxy's.
+    #[error("there is no proxy {name:?}, only {known}")]
+    UnknownProxy {
+        /// What was asked for.
+        name: String,
+        /// All there are.
+        known: String,
+    },
     /// A saliency that is no number, or too large for one of 32 bits even as a logarithm.
     #[error("saliencies are no numbers")]
     NoNumber(#[from] SaliencyError),

@@ -95,6 +95,11 @@ impl Proxy {
         Self::parse(&text)
     }
 
+    /// Names everything that the setting says.
+    pub(in crate::zero_cost) fn fingerprint(&self) -> String {
+        serde_json::to_string(self).expect("a setting is JSON")
+    }
+
     /// A proxy setting from TOML.
     ///
     /// # Errors

@@ -102,6 +102,12 @@ impl ModelConfig {
         self.encoder.n_steps()
     }
 
+    /// Saliency metrics an operation may or must come with, `None` where no saliencies are used.
+    #[must_use]
+    pub fn n_metrics_taken(&self) -> Option<usize> {
+        self.n_metrics().or((self.features.n_metrics > 0).then_some(self.features.n_metrics))
+    }
+
     /// Saliency metrics an operation must come with, `None` where no saliencies are used.
     #[must_use]
     pub fn n_metrics(&self) -> Option<usize> {

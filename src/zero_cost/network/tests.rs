@@ -27,7 +27,7 @@ fn tiny() -> Proxy {
 fn outputs(architecture: &Architecture, seed: u64) -> Tensor {
     let network = Network::of(architecture, &tiny()).expect("a known network");
     let parameters = Parameters::initial(&network, seed).expect("values");
-    let batch = Batch::noise(&tiny(), 0).expect("images");
+    let batch = Batch::of(&tiny(), 0).expect("images");
     let mut pass = Pass::new(&network, &parameters, tiny().n_images).expect("a pass");
     network.forward(&batch.images, &mut pass).expect("a network that fits together")
 }
