@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::baselines::{GcnConfig, LstmConfig, MlpConfig};
 pub use self::encoder::{Encoder, PredictorKind};
-pub use self::ta_gates::{Encodes, OtherNode, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask};
+pub use self::ta_gates::{
+    Encodes, OtherNode, SaliencyScale, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
+};
 use crate::model::Features;
 use crate::space::SearchSpace;
 

@@ -8,6 +8,7 @@ mod graph_rows;
 mod line_gcn;
 mod lstm;
 mod mlp;
+mod saliencies;
 mod sequence;
 mod ta_gates;
 
@@ -23,6 +24,7 @@ pub(in crate::model) use self::graph_batch::Direction;
 use self::line_gcn::LineGcn;
 use self::lstm::{LstmEncoder, Read};
 use self::mlp::MlpEncoder;
+pub(in crate::model) use self::saliencies::{is_saliency_statistic, saliency_statistics};
 use self::ta_gates::TaGates;
 use crate::model::{Encoder, Input};
 use crate::space::{Cell, CellShape, DeadNodes, SearchSpace};
