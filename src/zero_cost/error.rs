@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::space::SaliencyError;
+use crate::zero_cost::ImagesError;
 
 /// Why an architecture has no saliencies.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum Error {
         /// All there are.
         known: String,
     },
+    /// A folder that gives no images.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
     /// A saliency that is no number, or too large for one of 32 bits even as a logarithm.
     #[error("saliencies are no numbers")]
     NoNumber(#[from] SaliencyError),

@@ -6,6 +6,7 @@
 
 mod batch;
 mod error;
+mod images;
 mod layers;
 mod measure;
 mod measurer;
@@ -16,6 +17,7 @@ mod proxy;
 mod side_by_side;
 
 pub use error::Error;
+pub use images::{Images, ImagesError};
 pub use measure::Measured;
 pub use measurer::Measurer;
 pub use metric::Metric;

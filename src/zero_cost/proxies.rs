@@ -1,7 +1,6 @@
 //! The proxy settings a process knows by name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::zero_cost::{Error, Measurer, Proxy};
@@ -34,11 +33,16 @@ fn named(text: &str) -> Result<NamedProxy, String> {
     if name.is_empty() || Proxy::named(name).is_some() {
         return Err(format!("{name:?} is no name of your own: it is empty or that of a built-in proxy"));
     }
-    let proxy = Proxy::read(file).map_err(|error| {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
-    })?;
+    let proxy = Proxy::read(file).map_err(|error| chain(&error))?;
+    // What no batch can be made of is found here, not by the first task that chooses it.
+    Measurer::new(name, proxy.clone(), 0).map_err(|error| chain(&error))?;
     Ok(NamedProxy { name: name.to_owned(), proxy })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }
 
 /// The proxy settings of a process, by name, and those that are ready to measure with.

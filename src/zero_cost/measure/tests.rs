@@ -11,12 +11,13 @@ use super::{Measured, curvature, saliencies_of_weights};
 use crate::space::{self, Architecture};
 use crate::zero_cost::batch::Batch;
 use crate::zero_cost::network::{Network, Parameters};
-use crate::zero_cost::{Error, Measurer, Metric, Proxy, Size};
+use crate::zero_cost::{Error, Images, Measurer, Metric, Proxy, Size};
 
 fn tiny() -> Proxy {
     let size = Size { channels: 8, cells_per_stage: 1 };
     Proxy {
         metrics: Metric::ALL.to_vec(),
+        images: Images::Noise,
         n_images: 4,
         image_side: 8,
         n_classes: 4,

@@ -7,13 +7,14 @@ use candle_core::Tensor;
 use super::{Network, Parameters, Pass};
 use crate::space::{self, Architecture, Definition, SearchSpace};
 use crate::zero_cost::batch::Batch;
-use crate::zero_cost::{Error, Metric, Proxy, Size};
+use crate::zero_cost::{Error, Images, Metric, Proxy, Size};
 
 /// Networks and mini-batches as small as they can be.
 fn tiny() -> Proxy {
     let size = Size { channels: 6, cells_per_stage: 1 };
     Proxy {
         metrics: Metric::ALL.to_vec(),
+        images: Images::Noise,
         n_images: 3,
         image_side: 8,
         n_classes: 4,
