@@ -122,3 +122,32 @@ fn work(queue: &Queue, results: &mpsc::Sender<keeper::Result>) {
         queue.done(wanted.key, &outcome, elapsed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+
+    use super::*;
+    use crate::serving::Error;
+    use crate::space::nasbench201;
+    use crate::zero_cost;
+
+    #[tokio::test]
+    async fn a_deadline_is_kept_and_a_stop_leaves_nobody_waiting() {
+        let config = SaliencyConfig {
+            proxies: zero_cost::Config::default(),
+            saliency_queue_capacity: NonZero::<usize>::MIN,
+            saliency_threads: NonZero::<u16>::MIN,
+            saliency_cache: NonZero::<usize>::MIN,
+        };
+        let (handle, worker) =
+            start(&config, Arc::default(), watch::channel(None).1).expect("a thread to measure on");
+        let measurer = handle.measurer("small", 0).await.expect("a built-in proxy");
+        let cells = || nasbench201().sample(3, 0);
+        let late = handle.measured(&measurer, cells(), Some(Instant::now())).await;
+        assert!(matches!(late, Err(Error::DeadlineExceeded)), "{late:?}");
+        worker.stop().await.expect("a clean stop");
+        let stopped = handle.measured(&measurer, cells(), None).await;
+        assert!(matches!(stopped, Err(Error::Stopping)), "{stopped:?}");
+    }
+}
