@@ -227,7 +227,7 @@ fn example(
 fn saliencies(row: &Row, column: &str) -> Result<Option<Saliencies>, DatasetError> {
     let Some(rows) = row.rows_of_numbers(column)? else { return Ok(None) };
     let invalid = |source| DatasetError::Saliencies { line: row.line, column: column.to_owned(), source };
-    Saliencies::from_rows(rows).map(Some).map_err(invalid)
+    Saliencies::from_rows(&rows).map(Some).map_err(invalid)
 }
 
 fn label(row: &Row, column: &str, unit: Unit) -> Result<Option<f64>, DatasetError> {

@@ -37,13 +37,13 @@ pub enum SaliencyError {
         n_metrics: usize,
     },
     /// The proxy measures others than are needed.
-    #[error("predictors take {needed} saliency metrics, proxy {proxy} of the task measures {measured}")]
+    #[error("predictors take {needed} saliency metrics, proxy {proxy} of the task measures {n_of_proxy}")]
     OtherMetrics {
         /// What the proxy is called.
         proxy: String,
-        /// What it measures.
-        measured: usize,
-        /// What is needed.
+        /// How many it measures.
+        n_of_proxy: usize,
+        /// How many are needed.
         needed: usize,
     },
     /// The task's proxy is none here, or not of this space.
@@ -59,6 +59,7 @@ pub enum SaliencyError {
 
 impl SaliencyError {
     /// Whether the same snapshot would fail again.
+    #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::NotOptedIn { .. } | Self::OtherMetrics { .. } | Self::Proxy(_) => true,
@@ -107,10 +108,10 @@ impl Measuring {
         };
         let measurer = self.measurer(&chosen.name, u64::from(chosen.seed)).await?;
         measurer.check_space(&task.task.space)?;
-        let measured = measurer.proxy().metrics.len();
-        if measured != n_metrics {
+        let n_of_proxy = measurer.proxy().metrics.len();
+        if n_of_proxy != n_metrics {
             let proxy = chosen.name.clone();
-            return Err(SaliencyError::OtherMetrics { proxy, measured, needed: n_metrics });
+            return Err(SaliencyError::OtherMetrics { proxy, n_of_proxy, needed: n_metrics });
         }
         let all = datasets.training.examples.iter().chain(&datasets.holdout.examples);
         let architectures = all.map(|example| example.architecture.clone()).collect();
@@ -192,8 +193,8 @@ impl Measuring {
         while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
             let rows: Vec<_> = batch.iter().map(|(architecture, it)| (architecture, it)).collect();
             store.saliencies_insert(measurer.origin(), &rows).await?;
-            let measured = batch.drain(..);
-            found.extend(measured.map(|(architecture, it)| (architecture.text().to_owned(), it)));
+            let stored = batch.drain(..);
+            found.extend(stored.map(|(architecture, it)| (architecture.text().to_owned(), it)));
         }
         measuring.await.ok().flatten().ok_or(SaliencyError::Died)?;
         Ok(watch.stopping().is_none().then_some(found))
@@ -219,18 +220,18 @@ impl Measuring {
         }
         let measure = |architecture: &Architecture| {
             let started = Instant::now();
-            let measured = measurer.measure(architecture);
+            let result = measurer.measure(architecture);
             // The rest of the time is others'.
             thread::sleep(started.elapsed().mul_f64((1.0 - self.share) / self.share));
-            measured
+            result
         };
-        let ended = side_by_side(architectures, self.n_threads, measure, |architecture, measured| {
+        let ended = side_by_side(architectures, self.n_threads, measure, |architecture, result| {
             if watch.stopping().is_some() {
                 return Err(End::Unwanted);
             }
-            match measured {
-                Ok(measured) => {
-                    let sent = sender.blocking_send((architecture.clone(), measured.operations));
+            match result {
+                Ok(found) => {
+                    let sent = sender.blocking_send((architecture.clone(), found.operations));
                     sent.map_err(|_| End::Unwanted)
                 }
                 Err(error) => {

@@ -52,10 +52,10 @@ impl Filling {
             Ok(measurer) => measurer,
             Err(reason) => return Ok(remedy_of_all(format!("send them; {reason}"))),
         };
-        let measured = measurer.proxy().metrics.len();
-        if measured != n_metrics {
+        let n_of_proxy = measurer.proxy().metrics.len();
+        if n_of_proxy != n_metrics {
             let name = &measurer.origin().proxy;
-            return Ok(remedy_of_all(format!("send them; proxy {name} measures {measured}")));
+            return Ok(remedy_of_all(format!("send them; proxy {name} measures {n_of_proxy}")));
         }
         let architectures = missing.iter().map(|index| candidates[*index].architecture.clone()).collect();
         let measurements = saliencies.measured(&measurer, architectures, deadline).await?;

@@ -68,7 +68,7 @@ impl Saliencies {
     ///
     /// # Errors
     /// When rows differ in length, or values are not finite.
-    pub fn from_rows(rows: Vec<Vec<f64>>) -> Result<Self, SaliencyError> {
+    pub fn from_rows(rows: &[Vec<f64>]) -> Result<Self, SaliencyError> {
         let n_metrics = rows.first().map_or(0, Vec::len);
         match rows.iter().find(|row| row.len() != n_metrics) {
             Some(row) => Err(SaliencyError::Ragged { n_values: row.len(), n_metrics }),

@@ -60,8 +60,8 @@ fn read(architecture: &Architecture, operations: &str) -> Result<Saliencies, Err
     let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| {
         Error::corrupt(format!("saliencies of {architecture}"), source)
     };
-    let rows = serde_json::from_str(operations).map_err(|source| corrupt(source.into()))?;
-    let saliencies = Saliencies::from_rows(rows).map_err(|source| corrupt(source.into()))?;
+    let rows: Vec<Vec<f64>> = serde_json::from_str(operations).map_err(|source| corrupt(source.into()))?;
+    let saliencies = Saliencies::from_rows(&rows).map_err(|source| corrupt(source.into()))?;
     let (found, expected) = (saliencies.n_operations(), architecture.n_places());
     if found == expected {
         Ok(saliencies)

@@ -87,7 +87,7 @@ impl Chosen {
 
     /// All bytes of them, one image after the other.
     pub fn bytes(&self) -> Vec<u8> {
-        self.images.iter().flat_map(|image| image.as_raw()).copied().collect()
+        self.images.iter().flat_map(RgbImage::as_raw).copied().collect()
     }
 
     /// Numbers of mean zero and variance one for each colour: `[colours, images, side, side]`, row by row.

@@ -296,8 +296,8 @@ fn rescaled(dataset: &Dataset) -> Dataset {
     let mut dataset = dataset.clone();
     for example in &mut dataset.examples {
         let rows = example.saliencies.as_ref().expect("made up").rows();
-        let rows = rows.map(|row| vec![1_000.0 * row[0] - 7.0, 0.5 * row[1] + 3.0]).collect();
-        example.saliencies = Some(Saliencies::from_rows(rows).expect("finite"));
+        let rows = rows.map(|row| vec![1_000.0 * row[0] - 7.0, 0.5 * row[1] + 3.0]).collect::<Vec<_>>();
+        example.saliencies = Some(Saliencies::from_rows(&rows).expect("finite"));
     }
     dataset
 }
@@ -342,8 +342,8 @@ fn a_metric_of_mere_rounding_changes_no_score() {
         let mut dataset = labelled(40, &config);
         for (index, example) in dataset.examples.iter_mut().enumerate() {
             let rows = example.saliencies.as_ref().expect("made up").rows();
-            let rows = rows.map(|row| vec![row[0], value(index)]).collect();
-            example.saliencies = Some(Saliencies::from_rows(rows).expect("finite"));
+            let rows = rows.map(|row| vec![row[0], value(index)]).collect::<Vec<_>>();
+            example.saliencies = Some(Saliencies::from_rows(&rows).expect("finite"));
         }
         dataset
     };

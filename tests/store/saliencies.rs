@@ -1,5 +1,7 @@
 //! What was measured of architectures before any training.
 
+use std::slice;
+
 use tagates::space::{self, Architecture, Saliencies, SaliencyOrigin};
 use tagates::store::{Error, Store};
 
@@ -12,8 +14,8 @@ fn origin(digit: &str, seed: u64) -> SaliencyOrigin {
 
 /// Two metrics for each operation, of which the first is `value`.
 fn saliencies(architecture: &Architecture, value: f64) -> Saliencies {
-    let rows = (0..architecture.n_places()).map(|place| vec![value, place as f64 / 3.0]).collect();
-    Saliencies::from_rows(rows).expect("finite")
+    let rows = (0..architecture.n_places()).map(|place| vec![value, place as f64 / 3.0]);
+    Saliencies::from_rows(&rows.collect::<Vec<_>>()).expect("finite")
 }
 
 async fn insert(store: &Store, origin: &SaliencyOrigin, measured: &[(Architecture, Saliencies)]) {
@@ -54,7 +56,7 @@ pub async fn what_was_measured_first_stays(database: Database) {
     let twice = [(cell.clone(), saliencies(&cell, 1.0)), (cell.clone(), saliencies(&cell, 1.0))];
     insert(&store, &origin, &twice).await;
     insert(&store, &origin, &[(cell.clone(), saliencies(&cell, 2.0))]).await;
-    assert_eq!(stored(&store, &origin, &[cell.clone()]).await, [Some(saliencies(&cell, 1.0))]);
+    assert_eq!(stored(&store, &origin, slice::from_ref(&cell)).await, [Some(saliencies(&cell, 1.0))]);
 }
 
 pub async fn every_part_of_the_key_tells_saliencies_apart(database: Database) {
@@ -102,7 +104,7 @@ pub async fn a_row_of_another_shape_is_an_error(database: Database) {
     insert(&store, &origin, &[(cell.clone(), saliencies(&cell, 1.0))]).await;
     for operations in ["[[1],[2]]", "[[1,2],[3]]", "[]", "{"] {
         database.execute(&format!("UPDATE saliencies SET operations = '{operations}'")).await.expect("a row");
-        let unreadable = store.saliencies_of(&origin, &[cell.clone()]).await;
+        let unreadable = store.saliencies_of(&origin, slice::from_ref(&cell)).await;
         assert!(matches!(unreadable, Err(Error::Corrupt { .. })), "{unreadable:?}");
     }
 }

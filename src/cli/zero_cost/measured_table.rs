@@ -95,10 +95,10 @@ impl MeasuredTable {
         architecture: &Architecture,
         kept: &Map<String, Value>,
         measurer: &Measurer,
-        measured: &Measured,
+        found: &Measured,
         duration: Duration,
     ) -> io::Result<()> {
-        let operations = &measured.operations;
+        let operations = &found.operations;
         let line = Line {
             arch: architecture.text(),
             proxy: &self.origin.proxy,
@@ -106,8 +106,8 @@ impl MeasuredTable {
             seed: self.origin.seed,
             metrics: &measurer.proxy().metrics,
             saliencies: operations.rows().collect(),
-            network: &measured.network,
-            n_parameters: measured.n_parameters,
+            network: &found.network,
+            n_parameters: found.n_parameters,
             seconds: duration.as_secs_f64(),
             kept,
         };
@@ -138,11 +138,11 @@ mod tests {
             Measurer::new(name, Proxy { n_images, ..proxy.clone() }, seed).expect("noise")
         };
         let tiny = measurer("tiny", 2, 3);
-        let measured = tiny.measure(cell).expect("a known network");
+        let found = tiny.measure(cell).expect("a known network");
         let kept = Map::from_iter([("acc_200".to_owned(), Value::from(94.3))]);
         let open = |measurer: &Measurer| MeasuredTable::open(&path, measurer.origin());
         let mut table = open(&tiny).expect("a new file");
-        table.append(cell, &kept, &tiny, &measured, Duration::from_millis(5)).expect("room on the disk");
+        table.append(cell, &kept, &tiny, &found, Duration::from_millis(5)).expect("room on the disk");
         table.file.write_all(b"{\"arch\":\"|nor_conv").expect("room on the disk");
         let table = open(&tiny).expect("the same again");
         assert_eq!(table.architectures().iter().collect::<Vec<_>>(), [cell.text()]);
@@ -151,7 +151,7 @@ mod tests {
         let [row] = rows.as_slice() else { panic!("one line, not {}", rows.len()) };
         let saliencies = row.rows_of_numbers("saliencies").expect("rows").expect("not empty");
         assert_eq!((saliencies.len(), saliencies[0].len()), (6, 7));
-        assert_eq!(saliencies[5], measured.operations.operation(5));
+        assert_eq!(saliencies[5], found.operations.operation(5));
         assert_eq!(row.number("acc_200").expect("kept"), Some(94.3));
 
         assert!(open(&measurer("the same by another name", 2, 3)).is_ok());

@@ -103,9 +103,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let start = Instant::now();
         (measurer.measure(&candidate.architecture), start.elapsed())
     };
-    side_by_side(&candidates, args.jobs, measure, |candidate, (measured, duration)| {
-        match measured {
-            Ok(measured) => destinations.add(candidate, &measurer, &measured, duration)?,
+    side_by_side(&candidates, args.jobs, measure, |candidate, (result, duration)| {
+        match result {
+            Ok(found) => destinations.add(candidate, &measurer, &found, duration)?,
             Err(error) => {
                 outcome = Outcome::Partial;
                 let error = anyhow::Error::from(error);
@@ -159,7 +159,7 @@ impl<'a> Destinations<'a> {
         &mut self,
         candidate: &Candidate,
         measurer: &Measurer,
-        measured: &Measured,
+        found: &Measured,
         duration: Duration,
     ) -> anyhow::Result<()> {
         let Candidate { architecture, kept, .. } = candidate;
@@ -167,11 +167,11 @@ impl<'a> Destinations<'a> {
             && !table.architectures().contains(architecture.text())
         {
             let could_not = || format!("could not write {} (--out)", path.display());
-            table.append(architecture, kept, measurer, measured, duration).with_context(could_not)?;
+            table.append(architecture, kept, measurer, found, duration).with_context(could_not)?;
         }
         if let Some(cache) = &self.cache {
             cache
-                .insert(architecture, &measured.operations)
+                .insert(architecture, &found.operations)
                 .context("could not write the database (--cache)")?;
         }
         Ok(())

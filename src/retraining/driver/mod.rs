@@ -361,9 +361,10 @@ impl Driver {
         };
         watch.judge_by(&datasets.holdout);
         let datasets = Arc::new(datasets);
-        let start = match stored.policy.starts_warm {
-            true => self.start(&stored.task, &datasets, origin.as_ref()).await?,
-            false => None,
+        let start = if stored.policy.starts_warm {
+            self.start(&stored.task, &datasets, origin.as_ref()).await?
+        } else {
+            None
         };
         let (started_from, start) = start.unzip();
         let Some(checkpoint) = self.train(&datasets, start, watch).await? else {

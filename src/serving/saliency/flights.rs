@@ -41,7 +41,7 @@ pub(in crate::serving) struct Flights {
     /// Not begun, oldest first. Each has a flight.
     waiting: VecDeque<Key>,
     /// Waiting or begun.
-    flights: HashMap<Key, Flight>,
+    under_way: HashMap<Key, Flight>,
     capacity: usize,
 }
 
@@ -66,7 +66,7 @@ impl Waiter {
 impl Flights {
     /// Nothing waits. So many architectures may; of `n_known` what was measured is remembered.
     pub fn new(capacity: usize, n_known: usize) -> Self {
-        Self { cache: Cache::new(n_known), waiting: VecDeque::new(), flights: HashMap::new(), capacity }
+        Self { cache: Cache::new(n_known), waiting: VecDeque::new(), under_way: HashMap::new(), capacity }
     }
 
     /// Architectures that wait.
@@ -84,7 +84,7 @@ impl Flights {
     ) -> Result<Vec<Joined>, Full> {
         let known: Vec<_> = wanted.iter().map(|it| self.cache.get(&it.key)).collect();
         let new: HashSet<Key> = (wanted.iter().zip(&known))
-            .filter(|(it, known)| known.is_none() && !self.flights.contains_key(&it.key))
+            .filter(|(it, known)| known.is_none() && !self.under_way.contains_key(&it.key))
             .map(|(it, _)| it.key)
             .collect();
         if !self.has_room(new.len()) {
@@ -104,7 +104,7 @@ impl Flights {
         let (reply, receiver) = oneshot::channel();
         let key = wanted.key;
         let waiting = &mut self.waiting;
-        let flight = self.flights.entry(key).or_insert_with(|| {
+        let flight = self.under_way.entry(key).or_insert_with(|| {
             waiting.push_back(key);
             Flight { wanted, waiters: Vec::new() }
         });
@@ -115,11 +115,11 @@ impl Flights {
     /// The oldest that somebody still waits for, which is begun now. What nobody waits for any more is dropped.
     pub fn next(&mut self, now: Instant) -> Option<Wanted> {
         while let Some(key) = self.waiting.pop_front() {
-            let flight = self.flights.get(&key).expect("whatever waits has a flight");
+            let flight = self.under_way.get(&key).expect("whatever waits has a flight");
             if flight.waiters.iter().any(|waiter| waiter.is_there(now)) {
                 return Some(flight.wanted.clone());
             }
-            self.flights.remove(&key);
+            self.under_way.remove(&key);
         }
         None
     }
@@ -129,7 +129,7 @@ impl Flights {
         if let Ok(saliencies) = outcome {
             self.cache.insert(key, saliencies.clone());
         }
-        for waiter in self.flights.remove(&key).into_iter().flat_map(|flight| flight.waiters) {
+        for waiter in self.under_way.remove(&key).into_iter().flat_map(|flight| flight.waiters) {
             // Who has gone needs no answer.
             let _ = waiter.reply.send(outcome.clone());
         }
@@ -138,7 +138,7 @@ impl Flights {
     /// Drops whatever waits or is begun, unanswered.
     pub fn clear(&mut self) {
         self.waiting.clear();
-        self.flights.clear();
+        self.under_way.clear();
     }
 
     fn has_room(&self, n_new: usize) -> bool {
@@ -146,12 +146,12 @@ impl Flights {
     }
 
     fn forget_unwanted(&mut self, now: Instant) {
-        let flights = &mut self.flights;
+        let under_way = &mut self.under_way;
         self.waiting.retain(|key| {
             let is_wanted =
-                flights.get(key).is_some_and(|it| it.waiters.iter().any(|waiter| waiter.is_there(now)));
+                under_way.get(key).is_some_and(|it| it.waiters.iter().any(|waiter| waiter.is_there(now)));
             if !is_wanted {
-                flights.remove(key);
+                under_way.remove(key);
             }
             is_wanted
         });
@@ -178,8 +178,8 @@ mod tests {
         nasbench201().sample(n, 0).into_iter().map(wanted).collect()
     }
 
-    fn measured(value: f64) -> Outcome {
-        Ok(Arc::new(Saliencies::new(1, vec![value; 6]).expect("finite")))
+    fn measured(value: f64) -> Arc<Saliencies> {
+        Arc::new(Saliencies::new(1, vec![value; 6]).expect("finite"))
     }
 
     fn later(joined: Joined) -> oneshot::Receiver<Outcome> {
@@ -209,8 +209,8 @@ mod tests {
         replies.extend(join(&mut flights, &all[..1], now));
         assert_eq!(flights.next(now).map(|it| it.key), Some(all[1].key));
         assert!(flights.next(now).is_none());
-        flights.done(all[1].key, &measured(2.0));
-        flights.done(all[0].key, &measured(1.0));
+        flights.done(all[1].key, &Ok(measured(2.0)));
+        flights.done(all[0].key, &Ok(measured(1.0)));
         assert_eq!(replies.iter_mut().map(value).collect::<Vec<_>>(), [1.0, 1.0, 2.0, 1.0, 1.0]);
 
         let joined = flights.join(all, None, now).expect("room");
@@ -257,7 +257,7 @@ mod tests {
         let _more = join(&mut flights, &all[..4], now);
         assert_eq!(flights.n_waiting(), 4);
         let key = flights.next(now).expect("it waits").key;
-        flights.done(key, &measured(1.0));
+        flights.done(key, &Ok(measured(1.0)));
         assert!(matches!(flights.join(all[..1].to_vec(), None, now).expect("known")[..], [Joined::Known(_)]));
     }
 

@@ -85,44 +85,48 @@ impl SaliencyHandle {
         deadline: Option<Instant>,
     ) -> Result<Measurements, Error> {
         let keys: Vec<Key> = architectures.iter().map(|it| Key::new(measurer.origin(), it)).collect();
-        let known = self.queue.known(&keys);
-        let unknown = keys.iter().zip(&architectures).zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<(Key, Architecture)> =
-            unknown.map(|((key, architecture), _)| (*key, architecture.clone())).collect();
-        self.look_up(measurer, unknown, deadline).await?;
-        let wanted = keys.into_iter().zip(architectures).map(|(key, architecture)| Wanted {
-            key,
-            architecture,
-            measurer: measurer.clone(),
-        });
-        let joined = self.queue.join(wanted.collect(), deadline)?;
+        let mut known = self.queue.known(&keys);
+        self.look_up(measurer, &keys, &architectures, &mut known, deadline).await?;
+        let unknown = keys.into_iter().zip(architectures).zip(&known).filter(|(_, known)| known.is_none());
+        let unknown =
+            unknown.map(|((key, architecture), _)| Wanted { key, architecture, measurer: measurer.clone() });
+        let joined = self.queue.join(unknown.collect(), deadline)?;
 
-        let is_later = |joined: &Joined| matches!(joined, Joined::Later(_));
-        let (has_to_wait, since) = (joined.iter().any(is_later), Instant::now());
+        let has_to_wait = joined.iter().any(|joined| matches!(joined, Joined::Later(_)));
+        let since = Instant::now();
         let outcomes = future::try_join_all(joined.into_iter().map(async |joined| match joined {
             Joined::Known(saliencies) => Ok(Ok(saliencies)),
             // It is only dropped unanswered when a thread ends with it.
             Joined::Later(reply) => reply.await.map_err(|_| Error::Stopping),
         }));
-        let outcomes = before(deadline, outcomes).await??;
+        let mut outcomes = before(deadline, outcomes).await??.into_iter();
         let waited = if has_to_wait { since.elapsed() } else { Duration::ZERO };
-        Ok(Measurements { outcomes, waited })
+        let outcome = |known: Option<Arc<Saliencies>>| {
+            known.map(Ok).or_else(|| outcomes.next()).expect("whatever is not known has an outcome")
+        };
+        Ok(Measurements { outcomes: known.into_iter().map(outcome).collect(), waited })
     }
 
-    /// Remembers what the store has of architectures. Where it does not answer, they are measured.
+    /// Adds what the store has to what is known, and remembers it. Where it does not answer, nothing is added.
     async fn look_up(
         &self,
         measurer: &Measurer,
-        unknown: Vec<(Key, Architecture)>,
+        keys: &[Key],
+        architectures: &[Architecture],
+        known: &mut [Option<Arc<Saliencies>>],
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
+        let unknown: Vec<usize> = (0..known.len()).filter(|index| known[*index].is_none()).collect();
         let store = self.store.borrow().clone();
         let Some(store) = store.filter(|_| !unknown.is_empty()) else { return Ok(()) };
-        let (keys, architectures): (Vec<Key>, Vec<Architecture>) = unknown.into_iter().unzip();
-        match before(deadline, store.saliencies_of(measurer.origin(), &architectures)).await? {
+        let asked: Vec<_> = unknown.iter().map(|index| architectures[*index].clone()).collect();
+        match before(deadline, store.saliencies_of(measurer.origin(), &asked)).await? {
             Ok(stored) => {
-                let found = |(key, stored): (Key, Option<Saliencies>)| Some((key, Arc::new(stored?)));
-                self.queue.remember(keys.into_iter().zip(stored).filter_map(found));
+                for (index, stored) in unknown.iter().zip(stored) {
+                    known[*index] = stored.map(Arc::new);
+                }
+                let found = |index: &usize| Some((keys[*index], known[*index].clone()?));
+                self.queue.remember(unknown.iter().filter_map(found));
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

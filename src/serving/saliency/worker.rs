@@ -108,8 +108,8 @@ impl Drop for Ending {
 fn work(queue: &Queue, results: &mpsc::Sender<keeper::Result>) {
     while let Some(wanted) = queue.next() {
         let started = Instant::now();
-        let measured = wanted.measurer.measure(&wanted.architecture);
-        let outcome: Outcome = measured.map(|it| Arc::new(it.operations)).map_err(Arc::new);
+        let result = wanted.measurer.measure(&wanted.architecture);
+        let outcome: Outcome = result.map(|it| Arc::new(it.operations)).map_err(Arc::new);
         let elapsed = started.elapsed();
         tracing::debug!(architecture = %wanted.architecture, ?elapsed, is_measured = outcome.is_ok(), "saliencies");
         if let Ok(saliencies) = &outcome {
