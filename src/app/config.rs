@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use crate::app::device::DeviceConfig;
 use crate::app::shipped;
 use crate::domain::TaskName;
 use crate::model::Checkpoint;
@@ -23,6 +24,9 @@ pub struct Config {
     /// Task the checkpoint answers for, where it names none itself.
     #[arg(long, requires = "checkpoint")]
     pub task: Option<String>,
+    /// What computes.
+    #[command(flatten)]
+    pub device: DeviceConfig,
     /// Seconds that accepted calls may take to be answered after SIGTERM.
     #[arg(long, value_name = "S", default_value_t = 30)]
     pub drain_timeout_s: u64,

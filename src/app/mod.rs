@@ -1,6 +1,7 @@
 //! The server put together: configuration, the rooms it is made of, start and stop.
 
 mod config;
+mod device;
 mod imported;
 pub mod shipped;
 mod startup;
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use candle_core::Device;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ use tonic::transport::server::TcpIncoming;
 use tower::util::MapRequestLayer;
 
 pub use config::Config;
+pub use device::DeviceConfig;
 pub use training::work;
 
 use crate::app::startup::{Startup, is_transient};
@@ -60,6 +61,7 @@ impl App {
     /// When the address is not to be had, or the store or a checkpoint that was named cannot be used.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let pinned = config.pinned()?;
+        let device = config.device.open()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {} (--listen)", config.listen))?;
@@ -75,11 +77,12 @@ impl App {
         let nudge = Nudge::default();
         let recorded = Nudge::default();
         let access = StoreAccess::new(stored.clone(), nudge.clone(), recorded.clone());
-        let (check, stop) = (imported::check(Device::Cpu), CancellationToken::new());
+        let (check, stop) = (imported::check(device.clone()), CancellationToken::new());
         let routes = grpc::routes(&config.grpc, handle.clone(), &access, &health, check, &stop)
             .context("could not set up reflection")?;
 
-        let (health, device) = (health.clone(), Device::Cpu);
+        let health = health.clone();
+        let of_training = device.clone();
         let startup =
             Startup { config: config.store, pinned, handle, device, store, health: health.clone(), nudge };
         let champions = match Box::pin(startup.attempt()).await {
@@ -94,6 +97,7 @@ impl App {
         let following = tokio::spawn(startup.run(champions, stop_following.clone()));
         let training = tokio::spawn(training::train(
             config.retraining,
+            of_training,
             proxies,
             stored,
             recorded,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use candle_core::Device;
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Retrains from the moment the store is there until `stop`, unless the configuration leaves it to others.
 pub(in crate::app) async fn train(
     config: Config,
+    device: Device,
     proxies: Arc<Proxies>,
     mut store: watch::Receiver<Option<Store>>,
     nudge: Nudge,
@@ -29,7 +31,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
-    Driver::configured(store, &config, proxies).run(nudge, stop).await;
+    Driver::configured(store, &config, device, proxies).run(nudge, stop).await;
 }
 
 /// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
@@ -39,6 +41,7 @@ pub(in crate::app) async fn train(
 /// When the database, once there, cannot be used.
 pub async fn work(
     config: &Config,
+    device: Device,
     proxies: Arc<Proxies>,
     database: &store::Config,
     shutdown: impl Future<Output = ()>,
@@ -48,7 +51,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
-            Driver::configured(store, config, proxies).run(Nudge::default(), stop.clone()).await;
+            Driver::configured(store, config, device, proxies).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
     };

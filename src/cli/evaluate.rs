@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
-use candle_core::Device;
 
-use crate::app::shipped;
+use crate::app::{DeviceConfig, shipped};
 use crate::cli::output::Output;
 use crate::cli::rows::RowArgs;
 use crate::cli::{available_threads, task_of};
@@ -26,6 +25,8 @@ pub struct Args {
     /// Judge the predictions for this training budget, in epochs; the final one by default.
     #[arg(long, value_name = "EPOCHS")]
     budget: Option<u32>,
+    #[command(flatten)]
+    device: DeviceConfig,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,7 +44,7 @@ enum Format {
 /// When the checkpoint or the rows cannot be used, or the predictor has no such budget.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     let checkpoint = shipped::checkpoint_or(args.checkpoint.as_deref())?;
-    let model = Model::load(&checkpoint, &Device::Cpu).context("could not load the checkpoint")?;
+    let model = Model::load(&checkpoint, &args.device.open()?).context("could not load the checkpoint")?;
     let step = step_of(&model, args.budget)?;
     let task = task_of(&checkpoint);
     let (goal, unit) = args.rows.goal_and_unit(task.as_ref())?;

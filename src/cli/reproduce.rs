@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::app::DeviceConfig;
 use crate::cli::available_threads;
 use crate::cli::interrupt::until_interrupted;
 use crate::cli::output::Output;
@@ -26,6 +27,8 @@ pub struct Args {
     /// Runs of each encoder and size at most, of those the grid names.
     #[arg(long, value_name = "N")]
     runs: Option<NonZero<usize>>,
+    #[command(flatten)]
+    device: DeviceConfig,
     /// Trials side by side, one thread each.
     #[arg(long, value_name = "J", default_value_t = available_threads())]
     jobs: NonZero<usize>,
@@ -50,9 +53,10 @@ fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     fs::create_dir_all(&args.out)
         .with_context(|| format!("could not make the folder {} (--out)", args.out.display()))?;
     let mut journal = Journal::open(&args.out.join("trials.jsonl"))?;
+    let device = args.device.open()?;
     let trials = grid.trials(&tables)?;
     let bar = Bar::new(trials.len());
-    let ended = experiments::run(&grid, &tables, &mut journal, args.jobs, stop, &bar);
+    let ended = experiments::run(&grid, &tables, &mut journal, (&device, args.jobs), stop, &bar);
     bar.0.finish_and_clear();
 
     // What is done is shown, whatever became of the rest.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
-use crate::app;
+use crate::app::{self, DeviceConfig};
 use crate::background::shutdown;
 use crate::zero_cost::{self, Proxies};
 use crate::{retraining, store};
@@ -18,6 +18,8 @@ pub struct Args {
     #[command(flatten)]
     retraining: retraining::Config,
     #[command(flatten)]
+    device: DeviceConfig,
+    #[command(flatten)]
     saliencies: zero_cost::Config,
 }
 
@@ -26,10 +28,11 @@ pub struct Args {
 /// # Errors
 /// As [`app::work`].
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
+    let device = args.device.open()?;
     let runtime = Runtime::new().context("could not start the runtime")?;
     runtime.block_on(async {
         let stop = shutdown::signal().context("could not listen for signals")?;
         let proxies = Arc::new(Proxies::new(&args.saliencies));
-        app::work(&args.retraining, proxies, &args.store, stop).await
+        app::work(&args.retraining, device, proxies, &args.store, stop).await
     })
 }

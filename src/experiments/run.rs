@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use candle_core::Device;
 use sha2::{Digest, Sha256};
 
 use crate::experiments::{Grid, GridError, Journal, JournalError, Outcome, Trial};
 use crate::fit::table::Selection;
 use crate::fit::{Dataset, DatasetError, FitError};
+use crate::model::for_another_thread;
 
 /// The rows a grid is about.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ pub enum RunError {
         /// Why.
         source: FitError,
     },
+    /// The device gave no stream.
+    #[error("could not use the device")]
+    Device(#[from] candle_core::Error),
     /// An outcome could not be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -83,7 +88,7 @@ impl Tables {
     }
 }
 
-/// Runs the trials that the journal has not, `n_jobs` side by side with one thread each, until all are done or `stop`
+/// Runs the trials that the journal has not, on a device, `n_jobs` side by side with one thread each, until all are done or `stop`
 /// is set.
 ///
 /// # Errors
@@ -95,7 +100,7 @@ pub fn run(
     grid: &Grid,
     tables: &Tables,
     journal: &mut Journal,
-    n_jobs: NonZero<usize>,
+    (device, n_jobs): (&Device, NonZero<usize>),
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
@@ -111,23 +116,24 @@ pub fn run(
     }
 
     let (next, journal, has_failed) = (AtomicUsize::new(0), Mutex::new(journal), AtomicBool::new(false));
-    let try_one = |trial: &Trial| {
+    let try_one = |trial: &Trial, device: &Device| {
         let index = grid.encoders.iter().position(|encoder| encoder.name == trial.encoder);
         let index = index.expect("trials are of the grid's encoders");
         let training = trial.training_set(&tables.training);
         let apart = grid.encoders[index].each_target_apart;
         let failed = |source| RunError::Trial { trial: Box::new(trial.clone()), source };
         let sets = (&training, &tables.test);
-        if let Some(outcome) = trial.outcome(&configs[index], apart, sets, stop).map_err(failed)? {
+        if let Some(outcome) = trial.outcome(&configs[index], apart, sets, device, stop).map_err(failed)? {
             journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;
             progress.done(Some(&outcome));
         }
         Ok::<_, RunError>(())
     };
     let work = || {
+        let device = for_another_thread(device)?;
         while !stop.load(Ordering::Relaxed) && !has_failed.load(Ordering::Relaxed) {
             let Some(trial) = due.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            try_one(trial).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
+            try_one(trial, &device).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
     };

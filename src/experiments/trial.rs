@@ -53,16 +53,17 @@ impl Trial {
         config: &FitConfig,
         each_target_apart: bool,
         (training, test): (&Dataset, &Dataset),
+        device: &Device,
         stop: &AtomicBool,
     ) -> Result<Option<Outcome>, FitError> {
         let targets = if each_target_apart {
             let apart = |target: usize| {
-                ranked(config, self.seed, (&only(training, target), &only(test, target)), stop)
+                ranked(config, self.seed, (&only(training, target), &only(test, target)), device, stop)
             };
             let parts = (0..training.targets.len()).map(apart).collect::<Result<Option<Vec<_>>, _>>()?;
             parts.map(|parts| parts.concat())
         } else {
-            ranked(config, self.seed, (training, test), stop)?
+            ranked(config, self.seed, (training, test), device, stop)?
         };
         Ok(targets.map(|targets| Outcome { trial: self.clone(), targets }))
     }
@@ -82,6 +83,7 @@ fn ranked(
     config: &FitConfig,
     seed: u64,
     (training, test): (&Dataset, &Dataset),
+    device: &Device,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<TargetOutcome>>, FitError> {
     let plan = Plan {
@@ -91,11 +93,12 @@ fn ranked(
         n_folds: None,
         may_stay_uncalibrated: true,
         start: None,
+        device,
         n_threads: NonZero::<usize>::MIN,
     };
     let observer = Ranks { n_epochs: config.n_epochs, test, stop, evaluations: Mutex::default() };
     let Some(checkpoint) = plan.fit(&observer)? else { return Ok(None) };
-    let model = Model::load(&checkpoint, &Device::Cpu)?;
+    let model = Model::load(&checkpoint, device)?;
     let sampled = &test.examples[..test.examples.len().min(N_SAMPLED)];
     let scores = model.scores(&sampled.iter().map(Example::input).collect::<Vec<Input<'_>>>())?;
     let sample = |target: usize| {
@@ -133,7 +136,7 @@ impl Observer for Ranks<'_> {
 
     fn epoch_done(&self, _: Run, trainer: &Trainer<'_>, epoch: &Epoch) -> Result<ControlFlow<()>, FitError> {
         if epoch.number + N_RANKED > self.n_epochs {
-            let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
+            let model = Model::load(&trainer.checkpoint()?, trainer.device())?;
             let of_target =
                 |target| Evaluation::of_model(&model, target, self.test, target, NonZero::<usize>::MIN);
             let evaluations = (0..self.test.targets.len()).map(of_target).collect::<Result<_, _>>()?;

@@ -13,7 +13,7 @@ use crate::fit::calibrate::{MIN_CALIBRATION_SIZE, REFERENCE_SIZE, ReferenceScore
 use crate::fit::config::FitConfig;
 use crate::fit::dataset::{Dataset, Example};
 use crate::fit::trainer::{Epoch, FitError, Trainer};
-use crate::model::{Calibration, Checkpoint, Input, Model, scores_in_parallel};
+use crate::model::{Calibration, Checkpoint, Input, Model, for_another_thread, scores_in_parallel};
 use crate::space::Architecture;
 
 /// What is to be fitted.
@@ -33,6 +33,8 @@ pub struct Plan<'a> {
     /// The checkpoint whose weights the predictor starts from: a warm start. Those of the folds never do, for it
     /// may have seen what they are to be judged by. Without, initial values are drawn.
     pub start: Option<&'a Checkpoint>,
+    /// Where it is computed.
+    pub device: &'a Device,
     /// Training runs side by side, one thread each.
     pub n_threads: NonZero<usize>,
 }
@@ -152,9 +154,10 @@ impl Plan<'_> {
             runs.get(index).map(|(run, dataset)| (index, *run, dataset))
         };
         let work = || {
+            let device = for_another_thread(self.device)?;
             std::iter::from_fn(next_run)
                 .map(|(index, run, dataset)| {
-                    let trained = self.train_one(run, dataset, observer, &has_failed);
+                    let trained = self.train_one(run, dataset, &device, observer, &has_failed);
                     has_failed.fetch_or(trained.is_err(), Ordering::Relaxed);
                     // Stopped, or failed: no other run begins.
                     is_over.fetch_or(!matches!(trained, Ok(Some(_))), Ordering::Relaxed);
@@ -179,10 +182,11 @@ impl Plan<'_> {
         &self,
         run: Run,
         dataset: &Dataset,
+        device: &Device,
         observer: &dyn Observer,
         has_failed: &AtomicBool,
     ) -> Result<Option<Checkpoint>, FitError> {
-        let mut trainer = Trainer::new(self.config, dataset, self.seed)?;
+        let mut trainer = Trainer::new(self.config, dataset, self.seed, device)?;
         if let Some(start) = self.start.filter(|_| run == Run::Full) {
             trainer = trainer.started_from(start)?;
         }
@@ -214,13 +218,13 @@ impl Plan<'_> {
         if reference.len() < 2 {
             return Err(FitError::NoCalibration);
         }
-        let full = Model::load(full, &Device::Cpu)?;
+        let full = Model::load(full, self.device)?;
         let full_scores = self.reference_scores(&full, &reference)?;
 
         let n_targets = self.dataset.targets.len();
         let mut points = vec![Vec::new(); n_targets];
         for (fold, checkpoint) in folds.iter().enumerate() {
-            let model = Model::load(checkpoint, &Device::Cpu)?;
+            let model = Model::load(checkpoint, self.device)?;
             let fold_scores = self.reference_scores(&model, &reference)?;
             let left_out = self.dataset.filtered(|example| self.is_left_out(example, fold));
             let inputs: Vec<Input<'_>> = left_out.examples.iter().map(Example::input).collect();

@@ -71,8 +71,8 @@ impl State {
         Ok(tensor_file::write(&tensors, HEADER_KEY, header)?)
     }
 
-    /// Reads what [`Self::write`] wrote for the same run.
-    pub fn read(bytes: &[u8], fingerprint: &str) -> Result<Self, StateError> {
+    /// Reads what [`Self::write`] wrote for the same run, onto `device`.
+    pub fn read(bytes: &[u8], fingerprint: &str, device: &Device) -> Result<Self, StateError> {
         let damaged = |error: &dyn std::error::Error| StateError::Damaged(error.to_string());
         let header = tensor_file::header(bytes, HEADER_KEY)
             .map_err(|error| damaged(&error))?
@@ -83,7 +83,7 @@ impl State {
         }
         let (mut variables, mut average) = (BTreeMap::new(), BTreeMap::new());
         let (mut firsts, mut seconds) = (BTreeMap::new(), BTreeMap::new());
-        for (name, tensor) in candle_core::safetensors::load_buffer(bytes, &Device::Cpu)? {
+        for (name, tensor) in candle_core::safetensors::load_buffer(bytes, device)? {
             if let Some(name) = name.strip_prefix(FIRST) {
                 firsts.insert(name.to_owned(), tensor);
             } else if let Some(name) = name.strip_prefix(SECOND) {

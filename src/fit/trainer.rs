@@ -119,6 +119,7 @@ pub struct Trainer<'a> {
     config: &'a FitConfig,
     dataset: &'a Dataset,
     seed: u64,
+    device: Device,
     variables: Variables,
     network: Network,
     adam: Adam,
@@ -129,11 +130,16 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A run that starts from initial values drawn by `seed`.
+    /// A run on `device` that starts from initial values drawn by `seed`.
     ///
     /// # Errors
     /// When the dataset cannot be trained on with this configuration.
-    pub fn new(config: &'a FitConfig, dataset: &'a Dataset, seed: u64) -> Result<Self, FitError> {
+    pub fn new(
+        config: &'a FitConfig,
+        dataset: &'a Dataset,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, FitError> {
         let (n_targets, n_steps) = (dataset.targets.len(), config.model.n_steps());
         config.model.check_space(&dataset.space)?;
         if config.model.heads == Heads::PerStep && n_targets > n_steps {
@@ -163,20 +169,32 @@ impl<'a> Trainer<'a> {
                 .map_err(|source| FitError::Input { index, source })?;
         }
         let variables = Variables::new(seed);
-        let vb = variables.builder(DType::F32, &Device::Cpu);
+        let vb = variables.builder(DType::F32, device);
         let steps = scored_steps(n_targets, &config.model);
         let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
         let by_name = variables.by_name();
         for (name, tensor) in training_statistics(&config.model, &inputs)? {
             if let Some(variable) = by_name.get(&name) {
-                variable.set(&tensor)?;
+                variable.set(&tensor.to_device(device)?)?;
             }
         }
         let adam = Adam::new(config.optimizer);
         let average = WeightAverage::default();
         let (n_epochs_done, started_from) = (0, None);
-        Ok(Self { config, dataset, seed, variables, network, adam, average, n_epochs_done, started_from })
+        let device = device.clone();
+        Ok(Self {
+            config,
+            dataset,
+            seed,
+            device,
+            variables,
+            network,
+            adam,
+            average,
+            n_epochs_done,
+            started_from,
+        })
     }
 
     /// The run that starts from the weights of a checkpoint instead: a warm start.
@@ -187,7 +205,7 @@ impl<'a> Trainer<'a> {
         if !can_start_from(self.config, self.dataset, checkpoint) {
             return Err(FitError::OtherModel);
         }
-        let weights = candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &Device::Cpu)?;
+        let weights = candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &self.device)?;
         for (name, variable) in self.trainable() {
             variable.set(weights.get(&name).ok_or(FitError::OtherModel)?)?;
         }
@@ -201,12 +219,18 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When the state is damaged or of another run.
     pub fn resumed(mut self, state: &[u8]) -> Result<Self, FitError> {
-        let state = State::read(state, &self.fingerprint())?;
+        let state = State::read(state, &self.fingerprint(), &self.device)?;
         state.restore(&self.variables.by_name())?;
         self.n_epochs_done = state.n_epochs_done;
         self.average = WeightAverage::resumed(state.average);
         self.adam = Adam::resumed(self.config.optimizer, state.n_steps, state.moments);
         Ok(self)
+    }
+
+    /// What it computes on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Epochs made so far.

@@ -4,7 +4,7 @@ use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Module, VarBuilder};
 
 use crate::model::bias::add_bias;
-use crate::model::encoder::{Direction, add_carried, add_gated};
+use crate::model::encoder::{Direction, add_carried, add_gated, carried, picked};
 use crate::space::Placement;
 
 /// `x Wᵀ + b`.
@@ -103,7 +103,7 @@ impl Flow {
     /// When a tensor operation fails.
     pub fn messages(&self, edges: &Direction) -> Result<Option<Tensor>> {
         let of_edges =
-            |(gates, projected): &(Tensor, Tensor)| gates * projected.index_select(&edges.gated.source, 0)?;
+            |(gates, projected): &(Tensor, Tensor)| gates * picked(projected, &edges.gated_source)?;
         self.gated.as_ref().map(of_edges).transpose()
     }
 }
@@ -153,8 +153,8 @@ impl Layer {
 
 /// `method.md` sections 0.2 and 0.4: each edge carries its source, gated by its operation.
 fn along_gated_edges(projected: &Tensor, attention: &Tensor, edges: &Direction) -> Result<Flow> {
-    let Direction { gated, open } = edges;
-    let open = add_carried(&projected.zeros_like()?, projected, open)?;
+    let Direction { gated, open, .. } = edges;
+    let open = carried(projected, open, projected.dim(0)?)?;
     let nodes = add_gated(&open, attention, projected, gated)?;
     Ok(Flow { nodes, gated: Some((attention.clone(), projected.clone())) })
 }
@@ -166,7 +166,7 @@ fn into_gated_nodes(
     bias: &Tensor,
     edges: &Direction,
 ) -> Result<Flow> {
-    let Direction { gated, open } = edges;
+    let Direction { gated, open, .. } = edges;
     let sums = add_carried(projected, projected, gated)?;
     let nodes = add_bias(&add_carried(&(attention * sums)?, projected, open)?, bias)?;
     Ok(Flow { nodes, gated: None })

@@ -10,6 +10,7 @@ mod checkpoint;
 mod config;
 pub mod constants;
 mod cpu_rows;
+mod device;
 mod encoder;
 mod features;
 mod initial;
@@ -33,6 +34,7 @@ pub use config::{
     ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,
     OtherNode, PredictorKind, SaliencyScale, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
+pub use device::{DeviceChoice, NoGpu, Opened, UnknownDevice, for_another_thread};
 pub use encoder::{Noise, Padding};
 pub use features::Features;
 pub use initial::Variables;

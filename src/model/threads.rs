@@ -12,6 +12,8 @@ use crate::model::trained::{Error, Model};
 /// Architectures scored at once by one thread: large enough for full speed, small enough for the
 /// caches.
 const BATCH_SIZE: usize = 128;
+/// As many as a GPU needs to be busy.
+const BATCH_SIZE_OF_GPU: usize = 8_192;
 
 /// The environment under which candle, gemm and rayon compute on the calling thread alone. They read it
 /// once, so it has to be there before the first tensor: the binary sets it, `.cargo/config.toml` for tests.
@@ -29,14 +31,15 @@ pub fn scores_in_parallel(
     inputs: &[Input<'_>],
     n_threads: NonZero<usize>,
 ) -> Result<Vec<Vec<f64>>, Error> {
-    let batches = Mutex::new(inputs.chunks(BATCH_SIZE).enumerate());
+    let batch_size = if model.device().is_cpu() { BATCH_SIZE } else { BATCH_SIZE_OF_GPU };
+    let batches = Mutex::new(inputs.chunks(batch_size).enumerate());
     let next_batch = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         std::iter::from_fn(next_batch)
             .map(|(index, batch)| Ok((index, model.scores(batch)?)))
             .collect::<Result<Vec<_>, Error>>()
     };
-    let n_threads = n_threads.get().min(inputs.len().div_ceil(BATCH_SIZE));
+    let n_threads = n_threads.get().min(inputs.len().div_ceil(batch_size));
     let mut scored = thread::scope(|scope| {
         let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
         threads

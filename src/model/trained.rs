@@ -22,6 +22,7 @@ pub struct Model {
     header: Header,
     digest: [u8; 32],
     space: Arc<SearchSpace>,
+    device: Device,
     network: Network,
 }
 
@@ -67,13 +68,19 @@ impl Model {
         if let Some(name) = names.difference(&taken).min() {
             return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));
         }
-        Ok(Self { digest: checkpoint.digest(), header, space, network })
+        Ok(Self { digest: checkpoint.digest(), header, space, device: device.clone(), network })
     }
 
     /// What the checkpoint says of the model.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// What it computes on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The space whose architectures it scores.
@@ -205,7 +212,7 @@ impl Model {
                 training: serde_json::Value::Null,
                 report: serde_json::Value::Null,
             };
-            Arc::new(Model { header, digest: [0; 32], space, network })
+            Arc::new(Model { header, digest: [0; 32], space, device: Device::Cpu, network })
         });
         SAMPLE.clone()
     }

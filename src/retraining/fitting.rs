@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZero;
 
+use candle_core::Device;
+
 use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
 use crate::model::{Checkpoint, MAX_STEPS, ModelConfig};
 use crate::retraining::Watch;
@@ -62,6 +64,8 @@ pub trait Fit: fmt::Debug + Send + Sync {
 /// with, or none rise with the scores, scores mean order only.
 #[derive(Clone, Debug)]
 pub struct Configured {
+    /// Where it is computed.
+    pub device: Device,
     /// Threads at most.
     pub n_threads: NonZero<usize>,
     /// Configurations that take the place of spaces' own.
@@ -98,11 +102,11 @@ impl Fit for Configured {
         start: Option<&Checkpoint>,
         watch: &Watch,
     ) -> Result<Option<Checkpoint>, FitError> {
-        fit_with(&self.config(dataset), dataset, seed, start, self.n_threads, watch)
+        fit_with(&self.config(dataset), dataset, seed, start, (&self.device, self.n_threads), watch)
     }
 }
 
-/// Trains with a configuration, calibrated where that is possible.
+/// Trains with a configuration on a device, on so many threads at most, calibrated where that is possible.
 ///
 /// # Errors
 /// As [`Plan::fit`].
@@ -111,11 +115,19 @@ pub fn fit_with(
     dataset: &Dataset,
     seed: u64,
     start: Option<&Checkpoint>,
-    n_threads: NonZero<usize>,
+    (device, n_threads): (&Device, NonZero<usize>),
     watch: &Watch,
 ) -> Result<Option<Checkpoint>, FitError> {
-    let plan =
-        Plan { config, dataset, seed, n_folds: Some(N_FOLDS), may_stay_uncalibrated: true, start, n_threads };
+    let plan = Plan {
+        config,
+        dataset,
+        seed,
+        n_folds: Some(N_FOLDS),
+        may_stay_uncalibrated: true,
+        start,
+        device,
+        n_threads,
+    };
     let plan = Plan { n_folds: plan.n_folds.filter(|_| plan.can_calibrate()), ..plan };
     watch.expect_epochs(config.n_epochs * (1 + plan.n_folds.unwrap_or(0)));
     plan.fit(watch)

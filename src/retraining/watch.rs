@@ -8,8 +8,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use candle_core::Device;
-
 use crate::domain::Progress;
 use crate::fit::{Dataset, Epoch, Evaluation, FitError, Observer, Run, Trainer};
 use crate::model::Model;
@@ -160,7 +158,7 @@ impl Watch {
         let Some(holdout) = self.holdout.get().filter(|holdout| !holdout.examples.is_empty()) else {
             return Ok(None);
         };
-        let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
+        let model = Model::load(&trainer.checkpoint()?, trainer.device())?;
         let last = holdout.targets.len() - 1;
         Ok(Evaluation::of_model(&model, last, holdout, last, NonZero::<usize>::MIN)?.kendall_tau)
     }

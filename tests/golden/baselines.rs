@@ -1,6 +1,6 @@
 //! The encoders that TA-GATES is compared with: embeddings and scores, and their state dicts as checkpoints.
 
-use candle_core::{DType, Device};
+use candle_core::DType;
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::model::{Checkpoint, Encoder, GcnConfig, Input, LstmConfig, MlpConfig, Model, ModelConfig};
@@ -71,7 +71,7 @@ fn check(file: &str, encoder: impl Fn(&PublishedConfig) -> Encoder) {
 
     let bytes = std::fs::read(path(&golden.weights)).expect("golden weights");
     let checkpoint = Checkpoint::from_published(&bytes, &cfg, &space, &[]).expect("a published state dict");
-    let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+    let model = Model::load(&checkpoint, &vectors::device()).expect("a model");
     for (input, expected) in inputs.iter().zip(&golden.archs) {
         let scores = model.scores(&[*input]).expect("scores").remove(0);
         assert_close(input.architecture.text(), &scores, &[expected.score_raw], DType::F32);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,14 +76,16 @@ impl Training {
         let mut cfg = encoder.arch_embedder_cfg.model(&space, &encoder.mlp_hiddens);
         let Encoder::TaGates(ta_gates) = &mut cfg.encoder else { panic!("losses of TA-GATES") };
         ta_gates.n_steps = n_steps;
+        let device = vectors::device();
         let variables: BTreeMap<String, Var> = vectors::weights(&golden.weights)
             .into_iter()
             .map(|(name, value)| {
-                (name, Var::from_tensor(&value.to_dtype(DTYPE).expect("f64")).expect("a variable"))
+                let value = value.to_dtype(DTYPE).and_then(|value| value.to_device(&device)).expect("f64");
+                (name, Var::from_tensor(&value).expect("a variable"))
             })
             .collect();
         let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        let vb = VarBuilder::from_tensors(tensors, DTYPE, &Device::Cpu);
+        let vb = VarBuilder::from_tensors(tensors, DTYPE, &device);
         let network = Network::new(&cfg, &space, scored, &vb).expect("golden weights fit");
         let optimizer = Optimizer {
             learning_rate: 1e-3,
@@ -162,7 +164,7 @@ fn check_hinge(file: &str) {
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "{file}: pairs");
 
-    let (better, worse) = pair_indices(&ours, &Device::Cpu).expect("indices");
+    let (better, worse) = pair_indices(&ours, &vectors::device()).expect("indices");
     for (step, expected) in golden.history.iter().enumerate() {
         let what = format!("{file} step {step}");
         let scores = training.scores().pop().expect("one step is scored");

@@ -1,11 +1,11 @@
 //! Published state dicts as checkpoints of ours, and back.
 
-use candle_core::{DType, Device};
+use candle_core::DType;
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::model::{Checkpoint, Input, Model};
 
-use crate::vectors::{NetworkConfig, assert_close, parse, path, read, space_of, tensors_of};
+use crate::vectors::{self, NetworkConfig, assert_close, parse, path, read, space_of, tensors_of};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -27,7 +27,7 @@ fn check(file: &str, budgets: &[u32]) {
     let bytes = std::fs::read(path(&golden.weights)).expect("golden weights");
     let checkpoint =
         Checkpoint::from_published(&bytes, &cfg, &space, budgets).expect("a published state dict");
-    let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+    let model = Model::load(&checkpoint, &vectors::device()).expect("a model");
     let n_heads = budgets.len().max(1);
     for expected in &golden.archs {
         let architecture = parse(&space, &expected.text);

@@ -9,8 +9,8 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::Value;
 use tagates::model::{
-    Encoder, Input, ModelConfig, Network, NoDropout, OtherNode, Padding, SymmetryBreaking, TaGatesConfig,
-    UpdateInput, UpdateMask,
+    DeviceChoice, Encoder, Input, ModelConfig, Network, NoDropout, OtherNode, Padding, SymmetryBreaking,
+    TaGatesConfig, UpdateInput, UpdateMask,
 };
 use tagates::space::{self, Architecture, Saliencies, SearchSpace};
 
@@ -118,9 +118,16 @@ impl EncoderConfig {
     }
 }
 
-/// The path of a golden file.
+/// What computes: the CPU, or what TAGATES_DEVICE names, as `scripts/gpu-check` does.
+pub fn device() -> Device {
+    let choice = std::env::var("TAGATES_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+    let choice: DeviceChoice = choice.parse().expect("TAGATES_DEVICE names a device");
+    choice.open().expect("the device answers").device
+}
+
+/// The path of a golden file: tests start in the folder of the package.
 pub fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vectors").join(file)
+    Path::new("tests/golden/vectors").join(file)
 }
 
 /// The contents of a golden `.json`.
@@ -205,7 +212,7 @@ pub fn network(
             weights.extend(copies);
         }
     }
-    let vb = VarBuilder::from_tensors(weights, dtype, &Device::Cpu);
+    let vb = VarBuilder::from_tensors(weights, dtype, &device());
     let steps: Vec<usize> = (1..=cfg.n_steps()).collect();
     Network::new(cfg, space, &steps, &vb).expect("golden weights fit their configuration")
 }

@@ -89,7 +89,7 @@ fn a_small_set_is_learnt_by_heart_and_scores_the_same_from_the_file() {
         let config = FitConfig { n_epochs: 80, optimizer, loss, ..config };
         let dataset = labelled_of(&space, 24, &config);
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
-        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
         let scores = |checkpoint: &Checkpoint| {
             let model = Model::load(checkpoint, &Device::Cpu).expect("a model");
             model.scores(&inputs).expect("scores")

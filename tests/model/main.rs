@@ -8,6 +8,7 @@ mod training;
 
 use std::sync::Arc;
 
+use candle_core::Device;
 use tagates::domain::{Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, Target, Trainer};
 use tagates::model::{Checkpoint, Encoder, ModelConfig, SymmetryBreaking, TaGatesConfig, UpdateInput};
@@ -92,7 +93,7 @@ fn trained(config: &FitConfig) -> Checkpoint {
 
 fn trained_of(space: &Arc<SearchSpace>, config: &FitConfig) -> Checkpoint {
     let dataset = labelled_of(space, 32, config);
-    let mut trainer = Trainer::new(config, &dataset, 3).expect("a dataset to train on");
+    let mut trainer = Trainer::new(config, &dataset, 3, &Device::Cpu).expect("a dataset to train on");
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
     }

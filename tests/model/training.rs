@@ -29,15 +29,16 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
             }
             trainer.checkpoint().expect("a checkpoint")
         };
-        let straight = to_the_end(Trainer::new(&config, &dataset, 9).expect("a run"));
+        let straight = to_the_end(Trainer::new(&config, &dataset, 9, &Device::Cpu).expect("a run"));
         // Before the weights are averaged, and in the midst of it.
         for n_epochs in [1, 3] {
-            let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
+            let mut trainer = Trainer::new(&config, &dataset, 9, &Device::Cpu).expect("a run");
             for _ in 0..n_epochs {
                 trainer.run_epoch().expect("an epoch");
             }
             let state = trainer.state().expect("a state");
-            let trainer = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.resumed(&state));
+            let trainer =
+                Trainer::new(&config, &dataset, 9, &Device::Cpu).and_then(|trainer| trainer.resumed(&state));
             let trainer = trainer.expect("the same run");
             assert_eq!(trainer.n_epochs_done(), n_epochs);
             assert_eq!(to_the_end(trainer).as_bytes(), straight.as_bytes());
@@ -55,13 +56,13 @@ fn averaged_weights_are_the_mean_of_those_after_the_last_epochs() {
         let weight = tensors.expect("safetensors").remove("mlp.1.weight").expect("the head's output");
         weight.flatten_all().and_then(|weight| weight.to_vec1::<f32>()).expect("numbers")
     };
-    let mut trainer = Trainer::new(&last, &dataset, 9).expect("a run");
+    let mut trainer = Trainer::new(&last, &dataset, 9, &Device::Cpu).expect("a run");
     let mut after_epochs = Vec::new();
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
         after_epochs.push(weights(&trainer.checkpoint().expect("a checkpoint")));
     }
-    let mut trainer = Trainer::new(&config, &dataset, 9).expect("a run");
+    let mut trainer = Trainer::new(&config, &dataset, 9, &Device::Cpu).expect("a run");
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
     }
@@ -77,7 +78,7 @@ fn averaged_weights_are_the_mean_of_those_after_the_last_epochs() {
 fn a_warm_start_goes_on_from_the_weights_it_is_given_and_from_no_others() {
     let config = tiny(SymmetryBreaking::None);
     let dataset = labelled(20, &config);
-    let run = || Trainer::new(&config, &dataset, 9).expect("a run");
+    let run = || Trainer::new(&config, &dataset, 9, &Device::Cpu).expect("a run");
     let mut first = run();
     first.run_epoch().expect("an epoch");
     let first = first.checkpoint().expect("a checkpoint");
@@ -93,7 +94,7 @@ fn a_warm_start_goes_on_from_the_weights_it_is_given_and_from_no_others() {
     assert!(matches!(error, FitError::State(StateError::OtherRun)), "{error}");
     let other =
         FitConfig { model: ModelConfig { head_dims: vec![7], ..config.model.clone() }, ..config.clone() };
-    let trainer = Trainer::new(&other, &dataset, 9).expect("a run");
+    let trainer = Trainer::new(&other, &dataset, 9, &Device::Cpu).expect("a run");
     let error = trainer.started_from(&first).expect_err("another model");
     assert!(matches!(error, FitError::OtherModel), "{error}");
 }
@@ -134,6 +135,7 @@ fn a_fit_that_is_stopped_begins_no_other_run_and_one_that_is_done_stores_nothing
         config: &config,
         dataset: &dataset,
         seed: 9,
+        device: &Device::Cpu,
         n_folds: Some(2),
         may_stay_uncalibrated: true,
         start: None,
@@ -156,9 +158,12 @@ fn a_fit_that_is_stopped_begins_no_other_run_and_one_that_is_done_stores_nothing
 fn a_state_of_another_run_or_a_damaged_one_is_refused() {
     let config = tiny(SymmetryBreaking::None);
     let dataset = labelled(20, &config);
-    let state = Trainer::new(&config, &dataset, 9).and_then(|trainer| trainer.state()).expect("a state");
+    let state = Trainer::new(&config, &dataset, 9, &Device::Cpu)
+        .and_then(|trainer| trainer.state())
+        .expect("a state");
     for (seed, state) in [(10, state.as_slice()), (9, &state[..state.len() / 2]), (9, b"{}")] {
-        let trainer = Trainer::new(&config, &dataset, seed).and_then(|trainer| trainer.resumed(state));
+        let trainer =
+            Trainer::new(&config, &dataset, seed, &Device::Cpu).and_then(|trainer| trainer.resumed(state));
         let error = trainer.expect_err("not this run's state");
         let FitError::State(error) = error else { panic!("{error}") };
         assert!(matches!((seed, error), (10, StateError::OtherRun) | (9, StateError::Damaged(_))));
@@ -174,7 +179,7 @@ fn a_small_set_is_learnt_by_heart_with_either_loss() {
     let squared = FitConfig { loss: Loss::MeanSquaredError, ..hinge.clone() };
     for (config, least) in [(hinge, 0.85), (squared, 0.7)] {
         let dataset = labelled(24, &config);
-        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
         while !trainer.is_done() {
             trainer.run_epoch().expect("an epoch");
         }
@@ -200,7 +205,7 @@ fn a_goal_to_minimize_turns_the_scores_round() {
     let squared = FitConfig { loss: Loss::MeanSquaredError, ..hinge.clone() };
     for config in [hinge, squared] {
         let dataset = Dataset { goal: Goal::Minimize, ..labelled(24, &config) };
-        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
         while !trainer.is_done() {
             trainer.run_epoch().expect("an epoch");
         }
@@ -225,7 +230,7 @@ fn the_infeasible_are_learnt_to_be_the_worst() {
         for example in dataset.examples.iter_mut().step_by(4) {
             (example.labels[1], example.infeasible) = (None, vec![false, true]);
         }
-        let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+        let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
         while !trainer.is_done() {
             trainer.run_epoch().expect("an epoch");
         }
@@ -248,18 +253,19 @@ fn what_cannot_be_trained_on_is_named() {
     let config = tiny(SymmetryBreaking::Concat { n_metrics: 5 });
     let mut dataset = labelled(4, &config);
     dataset.examples[2].saliencies = None;
-    let error = Trainer::new(&config, &dataset, 0).expect_err("saliencies are missing");
+    let error = Trainer::new(&config, &dataset, 0, &Device::Cpu).expect_err("saliencies are missing");
     assert!(matches!(error, FitError::Input { index: 2, .. }), "{error}");
     let mut shallow = tiny(SymmetryBreaking::None);
     ta_gates(&mut shallow.model).n_steps = 1;
-    let error = Trainer::new(&shallow, &labelled(4, &shallow), 0).expect_err("two targets, one step");
+    let error =
+        Trainer::new(&shallow, &labelled(4, &shallow), 0, &Device::Cpu).expect_err("two targets, one step");
     assert_eq!(error.to_string(), "2 targets need as many time steps, the model has 1");
 
     let config = tiny(SymmetryBreaking::None);
     for label in [None, Some(50.0)] {
         let mut dataset = labelled(4, &config);
         dataset.examples.iter_mut().for_each(|example| example.labels[1] = label);
-        let error = Trainer::new(&config, &dataset, 0).expect_err("nothing to tell apart");
+        let error = Trainer::new(&config, &dataset, 0, &Device::Cpu).expect_err("nothing to tell apart");
         assert_eq!(error.to_string(), "acc_200 has no two different labels to learn from");
     }
 }
@@ -274,11 +280,11 @@ fn what_was_learnt_in_a_space_that_was_defined_otherwise_is_no_start() {
         labelled_of(&Arc::new(own), 40, &config)
     };
     let (before, after) = (mine(ReadOut::Output), mine(ReadOut::MeanOfNodes));
-    let mut trainer = Trainer::new(&config, &before, 9).expect("a run");
+    let mut trainer = Trainer::new(&config, &before, 9, &Device::Cpu).expect("a run");
     trainer.run_epoch().expect("an epoch");
     let (state, checkpoint) =
         (trainer.state().expect("a state"), trainer.checkpoint().expect("a checkpoint"));
-    let of = |dataset| Trainer::new(&config, dataset, 9).expect("a run");
+    let of = |dataset| Trainer::new(&config, dataset, 9, &Device::Cpu).expect("a run");
     of(&before).resumed(&state).expect("the same run");
     let refused = of(&after).resumed(&state).expect_err("another run");
     assert!(matches!(refused, FitError::State(StateError::OtherRun)), "{refused}");
@@ -311,7 +317,7 @@ fn standardised_saliencies_may_come_in_any_scale() {
             let mut config = tiny(symmetry_breaking);
             ta_gates(&mut config.model).saliency_scale = saliency_scale;
             let dataset = change(&labelled(40, &config));
-            let mut trainer = Trainer::new(&config, &dataset, 1).expect("a run");
+            let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
             while !trainer.is_done() {
                 trainer.run_epoch().expect("an epoch");
             }
@@ -348,7 +354,9 @@ fn a_metric_of_mere_rounding_changes_no_score() {
         dataset
     };
     let scores = |dataset: &Dataset| {
-        let checkpoint = Trainer::new(&config, dataset, 1).and_then(|run| run.checkpoint()).expect("a model");
+        let checkpoint = Trainer::new(&config, dataset, 1, &Device::Cpu)
+            .and_then(|run| run.checkpoint())
+            .expect("a model");
         let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
         model.raw_scores(&inputs).expect("scores").concat()

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::{fmt, io};
 
+use candle_core::Device;
 use tagates::domain::{Budget, Goal, Unit};
 use tagates::fit::{Dataset, Example, FitConfig, FitError, Loss, Observer, Pairs, Run, Target, Trainer};
 use tagates::model::{Checkpoint, Encoder, ModelConfig, TaGatesConfig};
@@ -128,7 +129,7 @@ fn trained(n_epochs: usize) -> Checkpoint {
         examples: examples.collect(),
         space,
     };
-    let mut trainer = Trainer::new(&config, &dataset, 0).expect("a dataset to train on");
+    let mut trainer = Trainer::new(&config, &dataset, 0, &Device::Cpu).expect("a dataset to train on");
     for _ in 0..n_epochs {
         trainer.run_epoch().expect("an epoch");
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::app::DeviceConfig;
 use crate::cli::Outcome;
 use crate::cli::lines::{self, Line};
 use crate::cli::output::Output;
@@ -38,6 +39,8 @@ pub struct Args {
     /// Print the score of every time step, not of the final one only.
     #[arg(long)]
     anytime: bool,
+    #[command(flatten)]
+    device: DeviceConfig,
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -112,7 +115,7 @@ impl Args {
     fn predictor(&self) -> anyhow::Result<Box<dyn Predictor>> {
         Ok(match &self.server {
             Some(url) => Box::new(Remote::connect(url, self.task.clone(), self.anytime)?),
-            None => Box::new(Offline::load(self.checkpoint.as_deref(), self.anytime)?),
+            None => Box::new(Offline::load(self.checkpoint.as_deref(), self.anytime, &self.device.open()?)?),
         })
     }
 

@@ -31,9 +31,9 @@ impl Offline {
     ///
     /// # Errors
     /// When it cannot be read, is no model, or has a single score where the steps are wanted.
-    pub fn load(checkpoint: Option<&Path>, anytime: bool) -> anyhow::Result<Self> {
+    pub fn load(checkpoint: Option<&Path>, anytime: bool, device: &Device) -> anyhow::Result<Self> {
         let checkpoint = shipped::checkpoint_or(checkpoint)?;
-        let model = Model::load(&checkpoint, &Device::Cpu)?;
+        let model = Model::load(&checkpoint, device)?;
         if anytime && model.header().steps.len() < 2 {
             bail!("the model was trained for a single score, it has no steps (--anytime)");
         }

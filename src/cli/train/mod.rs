@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::app::DeviceConfig;
 use crate::cli::available_threads;
 use crate::cli::definition::builtin_or_file;
 use crate::cli::interrupt::until_interrupted;
@@ -59,6 +60,8 @@ pub struct Args {
     /// goes on from.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    device: DeviceConfig,
     /// Training runs side by side, one thread each.
     #[arg(long, value_name = "N", default_value_t = available_threads())]
     threads: NonZero<usize>,
@@ -112,6 +115,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     };
     let states = RunStates::beside(&args.out)?;
     let progress = Progress::new(&config, states, validation.as_ref(), stop);
+    let device = args.device.open()?;
     let plan = Plan {
         config: &config,
         dataset: &dataset,
@@ -119,12 +123,13 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         n_folds: args.folds.map(usize::from),
         may_stay_uncalibrated: false,
         start: start.as_ref(),
+        device: &device,
         n_threads: args.threads,
     };
     let Some(checkpoint) = plan.fit(&progress)? else {
         bail!("interrupted; the same command goes on from {}", progress.states().directory().display());
     };
-    let report = Report::new(&checkpoint, &dataset, &holdout, &progress, args.threads)?;
+    let report = Report::new(&checkpoint, &dataset, &holdout, &progress, (&device, args.threads))?;
     let checkpoint = described(&checkpoint, task.as_ref(), &report)?;
     write_whole(&args.out, checkpoint.as_bytes())
         .with_context(|| format!("could not write {} (--out)", args.out.display()))?;

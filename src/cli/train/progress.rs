@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use candle_core::Device;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +159,7 @@ impl<'a> Progress<'a> {
     }
 
     fn validate(&self, trainer: &Trainer<'_>, dataset: &Dataset) -> Result<(), FitError> {
-        let model = Model::load(&trainer.checkpoint()?, &Device::Cpu)?;
+        let model = Model::load(&trainer.checkpoint()?, trainer.device())?;
         let tau = |target| {
             Evaluation::of_model(&model, target, dataset, target, NonZero::<usize>::MIN)
                 .map(|evaluation| evaluation.kendall_tau)

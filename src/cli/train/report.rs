@@ -52,9 +52,9 @@ impl Report {
         dataset: &Dataset,
         holdout: &Dataset,
         progress: &Progress<'_>,
-        n_threads: NonZero<usize>,
+        (device, n_threads): (&Device, NonZero<usize>),
     ) -> anyhow::Result<Self> {
-        let model = Model::load(checkpoint, &Device::Cpu)?;
+        let model = Model::load(checkpoint, device)?;
         let History { last_epoch, validated } = progress.history();
         let mut targets = Vec::with_capacity(dataset.targets.len());
         for (index, target) in dataset.targets.iter().enumerate() {

@@ -1,24 +1,42 @@
 //! What edges carry, added up at the nodes they enter: one pass over the edges forward and one back, with no copy for
-//! each edge. On other devices than the CPU the same out of candle's gather and scatter.
+//! each edge.
 
-use std::sync::Arc;
-
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 
 use crate::model::cpu_rows::{numbers, with_numbers_of};
-use crate::model::encoder::graph_batch::Edges;
-use crate::model::encoder::graph_rows::Ends;
+#[cfg(feature = "cuda")]
+use crate::model::encoder::carry_cuda;
+use crate::model::encoder::edges::{Edges, Ends};
+
+/// At each of `n_targets` nodes the sum of the rows that edges carry there.
+///
+/// # Shapes
+/// - `xs`: `[n_sources, width]`
+/// - returns `[n_targets, width]`
+pub fn carried(xs: &Tensor, edges: &Edges, n_targets: usize) -> Result<Tensor> {
+    let width = xs.dims2()?.1;
+    add_carried(&Tensor::zeros((n_targets, width), xs.dtype(), xs.device())?, xs, edges)
+}
+
+/// The row that each of the edges takes, in their order: those of [`Edges::picking`].
+///
+/// # Shapes
+/// - `xs`: `[n_rows, width]`
+/// - returns `[n_edges, width]`
+pub fn picked(xs: &Tensor, edges: &Edges) -> Result<Tensor> {
+    carried(xs, edges, edges.len())
+}
 
 /// `base` and, at the target of each edge, the row of its source.
 ///
 /// # Shapes
-/// - `base`, `xs`: `[n_nodes, width]`
-/// - returns `[n_nodes, width]`
+/// - `base`: `[n_targets, width]`
+/// - `xs`: `[n_sources, width]`
+/// - returns `[n_targets, width]`
 pub fn add_carried(base: &Tensor, xs: &Tensor, edges: &Edges) -> Result<Tensor> {
-    match base.device() {
-        Device::Cpu => base.contiguous()?.apply_op2(&xs.contiguous()?, Carried(edges.ends.clone())),
-        _ => base.index_add(&edges.target, &xs.index_select(&edges.source, 0)?, 0),
-    }
+    base.contiguous()?.apply_op2(&xs.contiguous()?, Carried(edges.clone()))
 }
 
 /// `base` and, at the target of each edge, the row of its source times the edge's gates.
@@ -28,19 +46,13 @@ pub fn add_carried(base: &Tensor, xs: &Tensor, edges: &Edges) -> Result<Tensor> 
 /// - `gates`: `[n_edges, width]`
 /// - returns `[n_nodes, width]`
 pub fn add_gated(base: &Tensor, gates: &Tensor, xs: &Tensor, edges: &Edges) -> Result<Tensor> {
-    match base.device() {
-        Device::Cpu => {
-            let (gates, xs) = (gates.contiguous()?, xs.contiguous()?);
-            base.contiguous()?.apply_op3(&gates, &xs, Gated(edges.ends.clone()))
-        }
-        _ => base.index_add(&edges.target, &(gates * xs.index_select(&edges.source, 0)?)?, 0),
-    }
+    base.contiguous()?.apply_op3(&gates.contiguous()?, &xs.contiguous()?, Gated(edges.clone()))
 }
 
 /// A tensor of the CPU.
 type OnCpu<'a> = (&'a CpuStorage, &'a Layout);
 
-struct Carried(Arc<Ends>);
+struct Carried(Edges);
 
 impl CustomOp2 for Carried {
     fn name(&self) -> &'static str {
@@ -54,7 +66,19 @@ impl CustomOp2 for Carried {
         xs: &CpuStorage,
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let sums = with_numbers_of!(base, carried((base, base_layout), (xs, xs_layout), &self.0));
+        let sums = with_numbers_of!(base, add_rows((base, base_layout), (xs, xs_layout), &self.0.ends));
+        Ok((sums, base_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        base: &CudaStorage,
+        base_layout: &Layout,
+        xs: &CudaStorage,
+        xs_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let sums = carry_cuda::add_rows((base, base_layout), None, (xs, xs_layout), &self.0)?;
         Ok((sums, base_layout.shape().clone()))
     }
 
@@ -65,13 +89,13 @@ impl CustomOp2 for Carried {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
+        let back = Self(self.0.reversed());
         let of_xs = xs.zeros_like()?.apply_op2_no_bwd(&gradient.contiguous()?, &back)?;
         Ok((base.track_op().then(|| gradient.clone()), Some(of_xs)))
     }
 }
 
-struct Gated(Arc<Ends>);
+struct Gated(Edges);
 
 impl CustomOp3 for Gated {
     fn name(&self) -> &'static str {
@@ -88,7 +112,22 @@ impl CustomOp3 for Gated {
         xs_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (gates, xs) = ((gates, gates_layout), (xs, xs_layout));
-        let sums = with_numbers_of!(base, gated((base, base_layout), gates, xs, &self.0));
+        let sums = with_numbers_of!(base, add_gated_rows((base, base_layout), gates, xs, &self.0.ends));
+        Ok((sums, base_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        base: &CudaStorage,
+        base_layout: &Layout,
+        gates: &CudaStorage,
+        gates_layout: &Layout,
+        xs: &CudaStorage,
+        xs_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (gates, xs) = ((gates, gates_layout), (xs, xs_layout));
+        let sums = carry_cuda::add_rows((base, base_layout), Some(gates), xs, &self.0)?;
         Ok((sums, base_layout.shape().clone()))
     }
 
@@ -102,14 +141,14 @@ impl CustomOp3 for Gated {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
         let of_gates = gradient.apply_op2_no_bwd(xs, &ProductOfEnds(self.0.clone()))?;
-        let back = Self(Arc::new(self.0.as_ref().clone().reversed()));
+        let back = Self(self.0.reversed());
         let of_xs = xs.zeros_like()?.apply_op3_no_bwd(gates, &gradient, &back)?;
         Ok((base.track_op().then_some(gradient), Some(of_gates), Some(of_xs)))
     }
 }
 
 /// For each edge the row of its target in one tensor times the row of its source in another: the gradient of gates.
-struct ProductOfEnds(Arc<Ends>);
+struct ProductOfEnds(Edges);
 
 impl CustomOp2 for ProductOfEnds {
     fn name(&self) -> &'static str {
@@ -124,8 +163,21 @@ impl CustomOp2 for ProductOfEnds {
         sources_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (targets, sources) = ((at_targets, targets_layout), (at_sources, sources_layout));
-        let products = with_numbers_of!(at_targets, products(targets, sources, &self.0));
-        Ok((products, Shape::from((self.0.source.len(), targets_layout.shape().dims2()?.1))))
+        let products = with_numbers_of!(at_targets, products(targets, sources, &self.0.ends));
+        Ok((products, Shape::from((self.0.len(), targets_layout.shape().dims2()?.1))))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        at_targets: &CudaStorage,
+        targets_layout: &Layout,
+        at_sources: &CudaStorage,
+        sources_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (targets, sources) = ((at_targets, targets_layout), (at_sources, sources_layout));
+        let products = carry_cuda::products(targets, sources, &self.0)?;
+        Ok((products, Shape::from((self.0.len(), targets_layout.shape().dims2()?.1))))
     }
 }
 
@@ -138,7 +190,7 @@ fn same_width(layouts: &[&Layout]) -> Result<usize> {
     Ok(widths[0])
 }
 
-fn carried<T: WithDType>(base: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
+fn add_rows<T: WithDType>(base: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
     let width = same_width(&[base.1, xs.1])?;
     let mut sums = numbers::<T>(base.0, base.1)?.to_vec();
     let xs = numbers::<T>(xs.0, xs.1)?;
@@ -149,7 +201,12 @@ fn carried<T: WithDType>(base: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<
     Ok(sums)
 }
 
-fn gated<T: WithDType>(base: OnCpu<'_>, gates: OnCpu<'_>, xs: OnCpu<'_>, ends: &Ends) -> Result<Vec<T>> {
+fn add_gated_rows<T: WithDType>(
+    base: OnCpu<'_>,
+    gates: OnCpu<'_>,
+    xs: OnCpu<'_>,
+    ends: &Ends,
+) -> Result<Vec<T>> {
     let width = same_width(&[base.1, gates.1, xs.1])?;
     let (gates, xs) = (numbers::<T>(gates.0, gates.1)?, numbers::<T>(xs.0, xs.1)?);
     if gates.len() != ends.source.len() * width {
@@ -176,15 +233,18 @@ fn products<T: WithDType>(targets: OnCpu<'_>, sources: OnCpu<'_>, ends: &Ends) -
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Var;
+    use candle_core::{Device, Var};
 
     use super::*;
 
     const ENDS: [(u32, u32); 4] = [(0, 2), (1, 2), (0, 1), (2, 0)];
 
-    fn edges() -> Edges {
-        let (source, target) = ENDS.into_iter().unzip();
-        Edges::new(Ends { source, target }, &Device::Cpu).expect("indices")
+    /// The edges, and their ends as candle takes them.
+    fn edges() -> (Edges, Tensor, Tensor) {
+        let (source, target): (Vec<u32>, Vec<u32>) = ENDS.into_iter().unzip();
+        let indices = |ends: &[u32]| Tensor::new(ends, &Device::Cpu).expect("indices");
+        let (sources, targets) = (indices(&source), indices(&target));
+        (Edges::new(Ends { source, target }, &Device::Cpu).expect("edges"), sources, targets)
     }
 
     fn var(n_rows: usize, scale: f64) -> Var {
@@ -208,17 +268,16 @@ mod tests {
 
     #[test]
     fn what_is_carried_is_added_up_as_by_gather_and_scatter() {
-        let (base, xs, edges) = (var(3, 1.0), var(3, 2.0), edges());
-        let of_candle =
-            base.index_add(&edges.target, &xs.index_select(&edges.source, 0).unwrap(), 0).unwrap();
+        let (base, xs, (edges, sources, targets)) = (var(3, 1.0), var(3, 2.0), edges());
+        let of_candle = base.index_add(&targets, &xs.index_select(&sources, 0).unwrap(), 0).unwrap();
         assert_same(add_carried(&base, &xs, &edges).unwrap(), of_candle, &[&base, &xs]);
     }
 
     #[test]
     fn what_is_gated_is_added_up_as_by_gather_and_scatter() {
-        let (base, gates, xs, edges) = (var(3, 1.0), var(4, 3.0), var(3, 2.0), edges());
-        let loads = (gates.as_tensor() * xs.index_select(&edges.source, 0).unwrap()).unwrap();
-        let of_candle = base.index_add(&edges.target, &loads, 0).unwrap();
+        let (base, gates, xs, (edges, sources, targets)) = (var(3, 1.0), var(4, 3.0), var(3, 2.0), edges());
+        let loads = (gates.as_tensor() * xs.index_select(&sources, 0).unwrap()).unwrap();
+        let of_candle = base.index_add(&targets, &loads, 0).unwrap();
         assert_same(add_gated(&base, &gates, &xs, &edges).unwrap(), of_candle, &[&base, &gates, &xs]);
     }
 }

@@ -7,7 +7,7 @@ use candle_nn::{Init, VarBuilder};
 use crate::model::GcnConfig;
 use crate::model::bias::add_bias;
 use crate::model::encoder::add_carried;
-use crate::model::encoder::graph_batch::Edges;
+use crate::model::encoder::edges::Edges;
 use crate::model::layers::{Linear, linear};
 
 /// A linear layer and a stack of convolutions, with ReLU between them and none after the last.

@@ -7,9 +7,9 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use crate::model::encoder::convolution::Convolutions;
-use crate::model::encoder::graph_batch::Edges;
-use crate::model::encoder::graph_rows::{Ends, nodes_that_take_part};
-use crate::model::encoder::{Encode, Noise, Padding, side_by_side};
+use crate::model::encoder::edges::{Edges, Ends};
+use crate::model::encoder::graph_rows::nodes_that_take_part;
+use crate::model::encoder::{Encode, Noise, Padding, picked, side_by_side};
 use crate::model::{GcnConfig, Input};
 use crate::space::{Cell, OperationIndex, PerNode, Placement, Role, SearchSpace, Wiring};
 
@@ -94,10 +94,9 @@ impl Encode for Gcn {
                 graphs.push(space, index, cell, &self.embeddings);
             }
         }
-        let rows = Tensor::new(graphs.rows.as_slice(), &self.device)?;
-        let nodes = self.embeddings.nodes(&rows)?;
+        let nodes = self.embeddings.nodes(&Edges::picking(graphs.rows, &self.device)?)?;
         let nodes = self.convolutions.forward(&nodes, &Edges::new(graphs.edges, &self.device)?)?;
-        let read = nodes.index_select(&Tensor::new(graphs.global.as_slice(), &self.device)?, 0)?;
+        let read = picked(&nodes, &Edges::picking(graphs.global, &self.device)?)?;
         Ok(vec![side_by_side(&read, self.n_cells)?])
     }
 }
@@ -139,10 +138,10 @@ impl Embeddings {
     }
 
     /// What nodes begin with: `[n_nodes, n_rows_of_node * operation_dim]`.
-    fn nodes(&self, rows: &Tensor) -> Result<Tensor> {
+    fn nodes(&self, rows: &Edges) -> Result<Tensor> {
         let tables = self.tables.iter().map(|table| table.reshape(((), self.operation_dim)));
         let table = Tensor::cat(&tables.collect::<Result<Vec<_>>>()?, 0)?;
-        table.index_select(rows, 0)?.reshape(((), self.n_rows_of_node * self.operation_dim))
+        picked(&table, rows)?.reshape(((), self.n_rows_of_node * self.operation_dim))
     }
 
     /// The rows of a node; none of an output without an operation of its own.

@@ -1,11 +1,10 @@
 //! Architectures as the tensors that TA-GATES reads: all graphs of a batch side by side in one
 //! edge list, so that a layer is a product, a gather and a scatter whatever the graphs look like.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::model::encoder::graph_rows::{Ends, Rows};
+use crate::model::encoder::edges::{Edges, Ends};
+use crate::model::encoder::graph_rows::Rows;
 use crate::model::encoder::{Noise, Padding};
 use crate::model::{Input, TaGatesConfig};
 use crate::space::ReadOut;
@@ -15,14 +14,15 @@ use crate::space::ReadOut;
 /// each node.
 #[derive(Debug)]
 pub struct GraphBatch {
-    /// The row of the start table each node begins with: `[n_nodes]`.
-    pub start_row: Tensor,
-    /// The output node of each graph: `[n_graphs]`.
-    pub output: Tensor,
+    /// From the row of the start table that each node begins with.
+    pub start: Edges,
+    /// From the output node of each graph, and back to it.
+    pub output: Edges,
+    pub into_output: Edges,
     /// Which nodes the encoding is read from.
     pub read: ReadNodes,
-    /// The row of the operation table of each operation: `[n_operations]`.
-    pub operation: Tensor,
+    /// From the row of the operation table of each operation.
+    pub operation: Edges,
     /// 1 where the operation has trained weights, else 0: `[n_operations, 1]`.
     pub is_parametrised: Tensor,
     /// What breaks the symmetry between operations of a kind: saliencies `[n_operations, n_metrics]` or
@@ -41,10 +41,8 @@ pub enum ReadNodes {
     Output,
     /// The sum of several, times a share.
     Mean {
-        /// The nodes that are read: `[n_read]`.
-        node: Tensor,
-        /// The graph of each: `[n_read]`.
-        graph: Tensor,
+        /// From the nodes that are read to their graph.
+        nodes: Edges,
         /// For each graph: `[n_graphs, 1]`.
         share: Tensor,
     },
@@ -55,20 +53,11 @@ pub enum ReadNodes {
 pub struct Direction {
     /// Edges whose load is gated: by their own operation, or by that of the node they enter.
     pub gated: Edges,
+    /// From the source of each gated edge.
+    pub gated_source: Edges,
     /// Edges that carry everything, whatever the attention says: skips, and a loop at each node where
     /// information starts in this direction. All other nodes have no self term.
     pub open: Edges,
-}
-
-/// Where edges leave and enter.
-#[derive(Clone, Debug)]
-pub struct Edges {
-    /// The node each edge leaves: `[n_edges]`.
-    pub source: Tensor,
-    /// The node each edge enters: `[n_edges]`.
-    pub target: Tensor,
-    /// Both once more, as numbers of the CPU.
-    pub ends: Arc<Ends>,
 }
 
 impl GraphBatch {
@@ -98,7 +87,6 @@ impl GraphBatch {
 
     fn from_rows(rows: Rows, read_out: ReadOut, dtype: DType, device: &Device) -> Result<Self> {
         let n_operations = rows.operation.len();
-        let indices = |values: &[u32]| Tensor::new(values, device);
         let column = |values: Vec<f64>| {
             let n_values = values.len();
             Tensor::from_vec(values, (n_values, 1), device)?.to_dtype(dtype)
@@ -110,47 +98,37 @@ impl GraphBatch {
                 Some(Tensor::from_vec(rows.symmetry, shape, device)?.to_dtype(dtype)?)
             }
         };
+        let gated_source = |ends: &Ends| Edges::picking(ends.source.clone(), device);
+        let gated = Edges::new(rows.gated, device)?;
         let forward = Direction {
-            gated: Edges::new(rows.gated, device)?,
+            gated_source: gated_source(&gated.ends)?,
+            gated,
             open: Edges::new(rows.skips.clone().with_loops(&rows.inputs), device)?,
         };
+        let gated = forward.gated.reversed();
         let backward = Direction {
-            gated: forward.gated.reversed(),
+            gated_source: gated_source(&gated.ends)?,
+            gated,
             open: Edges::new(rows.skips.reversed().with_loops(&rows.outputs), device)?,
         };
         let read = match read_out {
             ReadOut::Output => ReadNodes::Output,
             ReadOut::MeanOfNodes => ReadNodes::Mean {
-                node: indices(&rows.read_node)?,
-                graph: indices(&rows.read_graph)?,
+                nodes: Edges::new(Ends { source: rows.read_node, target: rows.read_graph }, device)?,
                 share: column(rows.read_share)?,
             },
         };
+        let output = Edges::picking(rows.outputs, device)?;
         Ok(Self {
-            start_row: indices(&rows.start_row)?,
-            output: indices(&rows.outputs)?,
+            start: Edges::picking(rows.start_row, device)?,
+            into_output: output.reversed(),
+            output,
             read,
-            operation: indices(&rows.operation)?,
+            operation: Edges::picking(rows.operation, device)?,
             is_parametrised: column(rows.is_parametrised)?,
             symmetry,
             forward,
             backward,
         })
-    }
-}
-
-impl Edges {
-    /// The edges with these ends, on `device`.
-    ///
-    /// # Errors
-    /// When a tensor cannot be made there.
-    pub fn new(ends: Ends, device: &Device) -> Result<Self> {
-        let indices = |values: &[u32]| Tensor::new(values, device);
-        Ok(Self { source: indices(&ends.source)?, target: indices(&ends.target)?, ends: Arc::new(ends) })
-    }
-
-    fn reversed(&self) -> Self {
-        let ends = Arc::new(self.ends.as_ref().clone().reversed());
-        Self { source: self.target.clone(), target: self.source.clone(), ends }
     }
 }

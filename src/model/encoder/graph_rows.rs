@@ -1,6 +1,7 @@
 //! The nodes, edges and operations of many architectures, collected row by row.
 
 use crate::model::encoder::Noise;
+use crate::model::encoder::edges::Ends;
 use crate::model::{Encodes, Input, SymmetryBreaking, TaGatesConfig, naming};
 use crate::space::{Cell, DeadNodes, OperationIndex, Placement, Role, SearchSpace};
 
@@ -18,13 +19,6 @@ pub struct Rows {
     pub operation: Vec<u32>,
     pub is_parametrised: Vec<f64>,
     pub symmetry: Vec<f64>,
-}
-
-/// Ends of edges.
-#[derive(Clone, Debug, Default)]
-pub struct Ends {
-    pub source: Vec<u32>,
-    pub target: Vec<u32>,
 }
 
 /// What breaks the symmetry of each place of an architecture where an operation may sit: an edge as written, or a
@@ -193,30 +187,6 @@ impl Symmetry {
     fn row(&self, place: Option<usize>) -> &[f64] {
         let start = place.map_or(self.values.len() - self.dim, |place| place * self.dim);
         &self.values[start..][..self.dim]
-    }
-}
-
-impl Ends {
-    pub fn push(&mut self, source: u32, target: u32) {
-        self.source.push(source);
-        self.target.push(target);
-    }
-
-    /// Source and target of each edge.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.source.iter().zip(&self.target).map(|(&source, &target)| (source as usize, target as usize))
-    }
-
-    /// The same edges turned round.
-    pub fn reversed(self) -> Self {
-        Self { source: self.target, target: self.source }
-    }
-
-    /// The edges and one from each of `nodes` to itself.
-    pub fn with_loops(mut self, nodes: &[u32]) -> Self {
-        self.source.extend(nodes);
-        self.target.extend(nodes);
-        self
     }
 }
 

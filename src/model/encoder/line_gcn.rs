@@ -5,9 +5,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use crate::model::encoder::convolution::Convolutions;
-use crate::model::encoder::graph_batch::Edges;
-use crate::model::encoder::graph_rows::Ends;
-use crate::model::encoder::{Encode, Noise, Padding, seen, side_by_side};
+use crate::model::encoder::edges::{Edges, Ends};
+use crate::model::encoder::{Encode, Noise, Padding, carried, picked, seen, side_by_side};
 use crate::model::{GcnConfig, Input};
 use crate::space::{Cell, Placement, SearchSpace};
 
@@ -70,14 +69,13 @@ impl Encode for LineGcn {
                 graphs.push(&seen(space, shape, cell));
             }
         }
-        let indices = |values: &[u32]| Tensor::new(values, &self.device);
         let n_graphs = graphs.share.len();
         let share = Tensor::from_vec(graphs.share, (n_graphs, 1), &self.device)?.to_dtype(self.dtype)?;
-        let vertices = self.operations.index_select(&indices(&graphs.operation)?, 0)?;
+        let vertices = picked(&self.operations, &Edges::picking(graphs.operation, &self.device)?)?;
         let vertices = self.convolutions.forward(&vertices, &Edges::new(graphs.edges, &self.device)?)?;
-        let read = Tensor::zeros((n_graphs, self.dim), self.dtype, &self.device)?
-            .index_add(&indices(&graphs.graph)?, &vertices, 0)?
-            .broadcast_mul(&share)?;
+        let source = (0..graphs.graph.len() as u32).collect();
+        let read = Edges::new(Ends { source, target: graphs.graph }, &self.device)?;
+        let read = carried(&vertices, &read, n_graphs)?.broadcast_mul(&share)?;
         Ok(vec![side_by_side(&read, self.n_cells)?])
     }
 }

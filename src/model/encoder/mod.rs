@@ -1,7 +1,10 @@
 //! What turns architectures into vectors. Each encoder lays out a batch of architectures in its own way.
 
 mod carry;
+#[cfg(feature = "cuda")]
+mod carry_cuda;
 mod convolution;
+mod edges;
 mod gcn;
 mod graph_batch;
 mod graph_rows;
@@ -18,7 +21,7 @@ use std::fmt::Debug;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-pub(in crate::model) use self::carry::{add_carried, add_gated};
+pub(in crate::model) use self::carry::{add_carried, add_gated, carried, picked};
 use self::gcn::Gcn;
 pub(in crate::model) use self::graph_batch::Direction;
 use self::line_gcn::LineGcn;

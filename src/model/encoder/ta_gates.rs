@@ -7,7 +7,7 @@ use candle_nn::{Module, VarBuilder};
 
 use crate::model::encoder::graph_batch::{GraphBatch, ReadNodes};
 use crate::model::encoder::saliencies::{SALIENCIES, standardised_metrics};
-use crate::model::encoder::{Encode, Noise, Padding, side_by_side};
+use crate::model::encoder::{Encode, Noise, Padding, carried, picked, side_by_side};
 use crate::model::layers::{Flow, Linear, Mlp, Stack, linear};
 use crate::model::naming::Table;
 use crate::model::statistics::Scale;
@@ -96,14 +96,14 @@ impl TaGates {
         // Computed once and used again by every time step: [n_starts, hidden_dim].
         let start = self.nodes.rows()?.apply(&self.start)?;
         let pass = |operations: &Tensor| {
-            let spread = |rows: &Tensor| rows.index_select(&batch.start_row, 0);
+            let spread = |rows: &Tensor| picked(rows, &batch.start);
             let flow = self.forward.flow(&start, spread, &self.seen(operations, batch)?, &batch.forward)?;
             let embedding = self.read(&flow.nodes, batch)?;
             Ok::<_, candle_core::Error>((flow, embedding))
         };
 
         let mut operations =
-            self.symmetry.broken(self.operations.rows()?.index_select(&batch.operation, 0)?, batch)?;
+            self.symmetry.broken(picked(&self.operations.rows()?, &batch.operation)?, batch)?;
         let (mut flow, embedding) = pass(&operations)?;
         let mut embeddings = vec![embedding];
         if let Some(update) = &self.update {
@@ -121,12 +121,9 @@ impl TaGates {
     /// What is read of the nodes of each cell, the cells of an architecture side by side.
     fn read(&self, nodes: &Tensor, batch: &GraphBatch) -> Result<Tensor> {
         let read = match &batch.read {
-            ReadNodes::Output => nodes.index_select(&batch.output, 0)?, // [n_graphs, ..]
-            ReadNodes::Mean { node, graph, share } => {
-                let (n_graphs, (_, dim)) = (batch.output.dim(0)?, nodes.dims2()?);
-                Tensor::zeros((n_graphs, dim), nodes.dtype(), nodes.device())?
-                    .index_add(graph, &nodes.index_select(node, 0)?, 0)?
-                    .broadcast_mul(share)?
+            ReadNodes::Output => picked(nodes, &batch.output)?, // [n_graphs, ..]
+            ReadNodes::Mean { nodes: read, share } => {
+                carried(nodes, read, batch.output.len())?.broadcast_mul(share)?
             }
         };
         side_by_side(&read, self.n_cells)
@@ -213,11 +210,8 @@ impl Update {
     /// starting from zero. The output nodes of an architecture's cells are converted together.
     fn backward_pass(&self, forward: &Flow, seen: &Tensor, batch: &GraphBatch) -> Result<Flow> {
         let (n_nodes, _) = forward.nodes.dims2()?;
-        let spread = |rows: &Tensor| {
-            let (_, width) = rows.dims2()?;
-            Tensor::zeros((n_nodes, width), rows.dtype(), rows.device())?.index_add(&batch.output, rows, 0)
-        };
-        let output = forward.nodes.index_select(&batch.output, 0)?; // [n_graphs, ..]
+        let spread = |rows: &Tensor| carried(rows, &batch.into_output, n_nodes);
+        let output = picked(&forward.nodes, &batch.output)?; // [n_graphs, ..]
         let converted = side_by_side(&output, self.n_cells)?.apply(&self.conversion)?;
         let (n_architectures, dim) = converted.dims2()?;
         let start = converted.reshape((n_architectures * self.n_cells, dim / self.n_cells))?;
@@ -246,8 +240,8 @@ impl Update {
                 (forward.nodes.clone(), backward.nodes.clone())
             }
             UpdateInput::Nodes => (
-                forward.nodes.index_select(&batch.forward.gated.target, 0)?,
-                backward.nodes.index_select(&batch.forward.gated.source, 0)?,
+                picked(&forward.nodes, &batch.backward.gated_source)?,
+                picked(&backward.nodes, &batch.forward.gated_source)?,
             ),
         };
         let inputs = Tensor::cat(&[&operations.detach(), &forward.detach(), &backward], 1)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use candle_core::Device;
 use tokio::sync::oneshot;
 use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
@@ -155,13 +156,13 @@ impl Driver {
         Self { measuring, ..self }
     }
 
-    /// A driver that trains with as much of the machine as the settings give it, and measures saliencies with
-    /// `proxies`.
+    /// A driver that trains on `device` with as much of the machine as the settings give it, and measures saliencies
+    /// with `proxies`.
     #[must_use]
-    pub fn configured(store: Store, config: &Config, proxies: Arc<Proxies>) -> Self {
+    pub fn configured(store: Store, config: &Config, device: Device, proxies: Arc<Proxies>) -> Self {
         let (n_threads, of_spaces) = (config.training_threads, config.training_config.clone());
         let share = config.training_share;
-        let fit = Configured { n_threads, of_spaces };
+        let fit = Configured { device, n_threads, of_spaces };
         Self::new(store, Arc::new(fit), Timing { share, ..Timing::default() }).measuring_with(Measuring {
             proxies,
             n_threads,

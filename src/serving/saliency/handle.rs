@@ -96,8 +96,11 @@ impl SaliencyHandle {
         let since = Instant::now();
         let outcomes = future::try_join_all(joined.into_iter().map(async |joined| match joined {
             Joined::Known(saliencies) => Ok(Ok(saliencies)),
-            // It is only dropped unanswered when a thread ends with it.
-            Joined::Later(reply) => reply.await.map_err(|_| Error::Stopping),
+            // It is only dropped unanswered when it is too late, or a thread ends with it.
+            Joined::Later(reply) => reply.await.map_err(|_| match deadline {
+                Some(deadline) if deadline <= Instant::now() => Error::DeadlineExceeded,
+                _ => Error::Stopping,
+            }),
         }));
         let mut outcomes = before(deadline, outcomes).await??.into_iter();
         let waited = if has_to_wait { since.elapsed() } else { Duration::ZERO };
