@@ -39,6 +39,9 @@ pub struct Config {
     /// The queue in front of the model.
     #[command(flatten)]
     pub serving: serving::Config,
+    /// Saliencies that clients do not send.
+    #[command(flatten)]
+    pub saliencies: serving::SaliencyConfig,
     /// The calls.
     #[command(flatten)]
     pub grpc: grpc::Config,

@@ -10,6 +10,7 @@ mod training;
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -30,7 +31,8 @@ pub use training::work;
 use crate::app::startup::{Startup, is_transient};
 use crate::background::Nudge;
 use crate::grpc::{self, DeadlineLayer, Health, StoreAccess};
-use crate::serving::{self, Worker};
+use crate::serving::{self, SaliencyWorker, Worker};
+use crate::zero_cost::Proxies;
 
 /// Calls under way on one connection at most; each may hold a request message in memory.
 const MAX_CALLS_PER_CONNECTION: u32 = 256;
@@ -42,6 +44,7 @@ pub struct App {
     routes: Routes,
     health: Health,
     worker: Worker,
+    measuring: SaliencyWorker,
     following: JoinHandle<anyhow::Result<()>>,
     training: JoinHandle<()>,
     stop_following: CancellationToken,
@@ -66,6 +69,11 @@ impl App {
         let health = Health::starting().await;
         let (handle, worker) = serving::start(&config.serving).context("could not start the model thread")?;
         let (store, stored) = watch::channel(None);
+        let proxies = Arc::new(Proxies::new(&config.saliencies.proxies));
+        let (saliencies, measuring) =
+            serving::start_saliencies(&config.saliencies, proxies.clone(), stored.clone())
+                .context("could not start a thread for saliencies")?;
+        let handle = handle.measuring_with(saliencies);
         let nudge = Nudge::default();
         let recorded = Nudge::default();
         let access = StoreAccess::new(stored.clone(), nudge.clone(), recorded.clone());
@@ -90,6 +98,7 @@ impl App {
         let training = tokio::spawn(training::train(
             config.retraining,
             of_training,
+            proxies,
             stored,
             recorded,
             stop_following.clone(),
@@ -101,6 +110,7 @@ impl App {
             routes,
             health,
             worker,
+            measuring,
             following,
             training,
             stop_following,
@@ -140,6 +150,7 @@ impl App {
                 bail!("server ended by itself");
             }
             () = self.worker.ended() => bail!("model thread ended, its log says why"),
+            () = self.measuring.ended() => bail!("saliency thread ended, its log says why"),
             ended = &mut self.following => {
                 ended.context("following the store died")??;
                 bail!("following the store ended by itself");
@@ -163,6 +174,7 @@ impl App {
             })?
             .context("server failed while it stopped")?;
         self.worker.stop().await.context("calls may be unanswered")?;
+        self.measuring.stop().await.context("calls may be unanswered")?;
         // A run under way is given back after its epoch.
         self.training.await.context("training died")?;
         tracing::info!("stopped");

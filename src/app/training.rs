@@ -1,5 +1,6 @@
 //! Retraining as part of a server, or as a process of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
@@ -11,6 +12,7 @@ use crate::app::startup::is_transient;
 use crate::background::Nudge;
 use crate::retraining::{Config, Driver, Training};
 use crate::store::{self, Store};
+use crate::zero_cost::Proxies;
 
 /// Between two tries to reach a database that was not there.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -19,6 +21,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(in crate::app) async fn train(
     config: Config,
     device: Device,
+    proxies: Arc<Proxies>,
     mut store: watch::Receiver<Option<Store>>,
     nudge: Nudge,
     stop: CancellationToken,
@@ -28,7 +31,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
-    Driver::configured(store, &config, device).run(nudge, stop).await;
+    Driver::configured(store, &config, device, proxies).run(nudge, stop).await;
 }
 
 /// Only retrains, until `shutdown` completes: the GPU of another machine serves meanwhile. Waits for a
@@ -39,6 +42,7 @@ pub(in crate::app) async fn train(
 pub async fn work(
     config: &Config,
     device: Device,
+    proxies: Arc<Proxies>,
     database: &store::Config,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -47,7 +51,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
-            Driver::configured(store, config, device).run(Nudge::default(), stop.clone()).await;
+            Driver::configured(store, config, device, proxies).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
     };

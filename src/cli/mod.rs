@@ -178,6 +178,8 @@ mod tests {
             |flags: &[&str]| Cli::try_parse_from(["tagates", "tasks", "update", "t"].iter().chain(flags));
         parse(&["--retraining", "false"]).expect("one change");
         parse(&["--max-staleness-s", "never", "--min-holdout", "3"]).expect("two changes");
+        parse(&["--saliency-proxy", "small", "--saliency-seed", "3"]).expect("one change");
+        parse(&["--saliency-seed", "3"]).expect_err("a seed of nothing");
         parse(&[]).expect_err("no change");
     }
 }

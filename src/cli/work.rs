@@ -1,10 +1,13 @@
 //! `tagates work`
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use crate::app::{self, DeviceConfig};
 use crate::background::shutdown;
+use crate::zero_cost::{self, Proxies};
 use crate::{retraining, store};
 
 /// What is trained with, and where the work comes from.
@@ -16,6 +19,8 @@ pub struct Args {
     retraining: retraining::Config,
     #[command(flatten)]
     device: DeviceConfig,
+    #[command(flatten)]
+    saliencies: zero_cost::Config,
 }
 
 /// Trains what is due until it is told to stop.
@@ -27,6 +32,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("could not start the runtime")?;
     runtime.block_on(async {
         let stop = shutdown::signal().context("could not listen for signals")?;
-        app::work(&args.retraining, device, &args.store, stop).await
+        let proxies = Arc::new(Proxies::new(&args.saliencies));
+        app::work(&args.retraining, device, proxies, &args.store, stop).await
     })
 }

@@ -9,6 +9,7 @@ mod observation;
 mod policy;
 mod prediction;
 mod run;
+mod saliency_proxy;
 mod task;
 mod time;
 mod version;
@@ -22,6 +23,7 @@ pub use observation::{
 pub use policy::{GateMargins, PolicyError, RetrainingPolicy};
 pub use prediction::{ModelVersionId, Prediction, ScoreKind, StepPrediction};
 pub use run::{Lease, ObservationCounts, Progress, RunError, RunId, RunState, TrainingRun};
-pub use task::{Budget, Goal, StoredTask, Task, TaskName, TaskNameError, Unit};
+pub use saliency_proxy::SaliencyProxy;
+pub use task::{Budget, Goal, StoredTask, Task, TaskName, TaskNameError, TaskSettings, Unit};
 pub use time::Timestamp;
 pub use version::{ModelVersion, Origin, Promotion, PromotionId};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The retraining policy of a task: the one part of it that can be changed. Kept as JSON; what a newer
+/// The retraining policy of a task, which can be changed. Kept as JSON; what a newer
 /// binary added is passed over, so that an older one still starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Holdout, RetrainingPolicy, Sequence, Timestamp};
+use crate::domain::{Holdout, RetrainingPolicy, SaliencyProxy, Sequence, Timestamp};
 use crate::space::SearchSpace;
 
 /// The name of a task: 1 to 63 of `a-z`, `0-9`, `-`, `_` and `.`, a letter or digit first.
@@ -129,6 +129,22 @@ pub struct Task {
     pub holdout: Holdout,
 }
 
+/// What users may change about a task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskSettings {
+    /// When it is retrained.
+    pub policy: RetrainingPolicy,
+    /// How saliencies are measured that its models take and clients do not send; not at all where `None`.
+    pub saliency_proxy: Option<SaliencyProxy>,
+}
+
+impl From<&RetrainingPolicy> for TaskSettings {
+    /// Without saliencies.
+    fn from(policy: &RetrainingPolicy) -> Self {
+        Self { policy: policy.clone(), saliency_proxy: None }
+    }
+}
+
 /// A task that is stored, with what may change about it.
 #[derive(Clone, Debug)]
 pub struct StoredTask {
@@ -136,6 +152,8 @@ pub struct StoredTask {
     pub task: Task,
     /// When it is retrained.
     pub policy: RetrainingPolicy,
+    /// How saliencies are measured that its models take and clients do not send; not at all where `None`.
+    pub saliency_proxy: Option<SaliencyProxy>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Since when it takes no observations and is not retrained.

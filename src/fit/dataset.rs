@@ -226,13 +226,8 @@ fn example(
 
 fn saliencies(row: &Row, column: &str) -> Result<Option<Saliencies>, DatasetError> {
     let Some(rows) = row.rows_of_numbers(column)? else { return Ok(None) };
-    let n_metrics = rows.first().map_or(0, Vec::len);
-    let saliencies = match rows.iter().find(|row| row.len() != n_metrics) {
-        Some(row) => Err(SaliencyError::Ragged { n_values: row.len(), n_metrics }),
-        None => Saliencies::new(n_metrics, rows.concat()),
-    };
     let invalid = |source| DatasetError::Saliencies { line: row.line, column: column.to_owned(), source };
-    saliencies.map(Some).map_err(invalid)
+    Saliencies::from_rows(&rows).map(Some).map_err(invalid)
 }
 
 fn label(row: &Row, column: &str, unit: Unit) -> Result<Option<f64>, DatasetError> {

@@ -22,9 +22,9 @@ use crate::fit::schedule::learning_rate;
 use crate::fit::state::{State, StateError};
 use crate::metrics::kendall_tau;
 use crate::model::{
-    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, FeatureStatistics, Header, Heads, Input,
-    InputError, Member, ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables,
-    constants, rows_at,
+    Checkpoint, CheckpointError, ConfigError, FORMAT_VERSION, Header, Heads, Input, InputError, Member,
+    ModelConfig, Network, NoDropout, Padding, SeenClasses, StepHead, Variables, constants, rows_at,
+    training_statistics,
 };
 
 /// Why a predictor cannot be trained.
@@ -174,7 +174,7 @@ impl<'a> Trainer<'a> {
         let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
         let by_name = variables.by_name();
-        for (name, tensor) in FeatureStatistics::new(config.model.features, &inputs).tensors()? {
+        for (name, tensor) in training_statistics(&config.model, &inputs)? {
             if let Some(variable) = by_name.get(&name) {
                 variable.set(&tensor.to_device(device)?)?;
             }
@@ -315,6 +315,7 @@ impl<'a> Trainer<'a> {
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::new(self.dataset.examples.iter().map(|example| &example.class)),
+            saliencies: None,
             holdout: None,
             training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
             report: serde_json::Value::Null,

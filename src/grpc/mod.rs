@@ -64,10 +64,10 @@ pub fn routes(
     check: CheckpointCheck,
     stop: &CancellationToken,
 ) -> Result<Routes, ReflectionError> {
-    let predictor = PredictorServiceServer::new(Predictor::new(serving, config.max_architectures));
+    let predictor = PredictorServiceServer::new(Predictor::new(serving.clone(), config.max_architectures));
     let search_spaces =
         SearchSpaceServiceServer::new(SearchSpaces::new(store.clone(), config.max_architectures));
-    let tasks = TaskServiceServer::new(Tasks::new(store.clone()));
+    let tasks = TaskServiceServer::new(Tasks::new(store.clone(), serving));
     let observations = ObservationServiceServer::new(Observations::new(store.clone()));
     let trainings = TrainingServiceServer::new(Trainings::new(store.clone(), stop.clone()));
     let models = ModelServiceServer::new(Models::new(store.clone(), check));

@@ -59,6 +59,10 @@ impl Predictor {
             decoded.map_err(|error| status::of_item(error.within(&at)))?;
             let prediction = predictions.next().expect("serving answers every candidate");
             prediction.map_err(|error| match error {
+                CandidateError::NoSaliencies { .. } => {
+                    let field = format!("{at}.saliencies");
+                    status::of_item(status::no_saliencies(&target.task.name, &field, &error.to_string()))
+                }
                 CandidateError::Input(error) => {
                     status::of_item(WireError::new("saliencies", error).within(at))
                 }
@@ -105,6 +109,7 @@ impl Reply {
             timings: Some(pb::Timings {
                 queue_ms: timings.queue.as_secs_f64() * 1e3,
                 compute_ms: timings.compute.as_secs_f64() * 1e3,
+                saliency_ms: timings.saliencies.as_secs_f64() * 1e3,
             }),
             outcomes,
         }

@@ -42,7 +42,8 @@ impl From<serving::Error> for Status {
             serving::Error::NoSteps { task, version } => {
                 precondition("MODEL_HAS_STEPS", &subject(&task, &version), message)
             }
-            serving::Error::Overloaded { retry_after, .. } => {
+            serving::Error::Overloaded { retry_after, .. }
+            | serving::Error::SaliencyQueueFull { retry_after, .. } => {
                 let details = ErrorDetails::with_retry_info(Some(retry_after));
                 Self::with_error_details(Code::ResourceExhausted, message, details)
             }
@@ -149,6 +150,15 @@ pub(in crate::grpc) fn too_many_imports(limit: usize) -> Status {
 pub(in crate::grpc) fn internal(error: &(dyn std::error::Error + 'static), what: &str) -> Status {
     tracing::error!(error, "{what}");
     Status::internal(format!("{what}, the server's log says how"))
+}
+
+/// An item lacks saliencies that its model needs, in `field`.
+pub(in crate::grpc) fn no_saliencies(task: &TaskName, field: &str, reason: &str) -> Status {
+    let kind = "SALIENCIES_SENT_OR_MEASURED";
+    let mut details =
+        ErrorDetails::with_precondition_failure_violation(kind, format!("tasks/{task}"), reason);
+    details.add_bad_request_violation(field, reason);
+    Status::with_error_details(Code::FailedPrecondition, format!("{field}: {reason}"), details)
 }
 
 /// The status of one item of a call.

@@ -1,13 +1,17 @@
 //! The task service.
 
+use std::error::Error as _;
+
 use tonic::{Request, Response, Status};
 
-use crate::domain::{StoredTask, TaskName};
+use crate::domain::{SaliencyProxy, StoredTask, TaskName};
 use crate::grpc::known_spaces::KnownSpaces;
 use crate::grpc::request_key::request_key;
 use crate::grpc::{StoreAccess, paging, status};
 use crate::pb::task_service_server::TaskService;
-use crate::pb::{self, PolicyChange, WireError};
+use crate::pb::{self, TaskChange, WireError};
+use crate::serving;
+use crate::space::SearchSpace;
 use crate::store::TaskInserted;
 
 /// Keeps tasks.
@@ -15,11 +19,23 @@ use crate::store::TaskInserted;
 pub(in crate::grpc) struct Tasks {
     store: StoreAccess,
     known_spaces: KnownSpaces,
+    serving: serving::Handle,
 }
 
 impl Tasks {
-    pub fn new(store: StoreAccess) -> Self {
-        Self { known_spaces: KnownSpaces::new(store.clone()), store }
+    pub fn new(store: StoreAccess, serving: serving::Handle) -> Self {
+        Self { known_spaces: KnownSpaces::new(store.clone()), store, serving }
+    }
+
+    /// Checks that saliencies of the space can be measured as a task is to have it, where it is.
+    async fn check(&self, space: &SearchSpace, proxy: Option<&SaliencyProxy>) -> Result<(), WireError> {
+        let Some(proxy) = proxy else { return Ok(()) };
+        let wrong = |reason: String| WireError::new("task.saliency_proxy", reason);
+        let saliencies = self.serving.saliencies().ok_or_else(|| wrong("nothing is measured here".into()))?;
+        saliencies.check(space, proxy).await.map_err(|error| {
+            let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+            wrong(causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}")))
+        })
     }
 }
 
@@ -38,8 +54,9 @@ impl TaskService for Tasks {
             let reason = self.known_spaces.unknown(&message.search_space).await?;
             return Err(WireError::new("task.search_space", reason).into());
         };
-        let (task, policy) = message.decode(space).map_err(|error| error.within("task"))?;
-        match self.store.get()?.task_insert(&task, &policy, key.as_ref()).await? {
+        let (task, settings) = message.decode(space).map_err(|error| error.within("task"))?;
+        self.check(&task.space, settings.saliency_proxy.as_ref()).await?;
+        match self.store.get()?.task_insert(&task, settings, key.as_ref()).await? {
             TaskInserted::Created(stored) => {
                 self.store.changed();
                 Ok(Response::new(pb::CreateTaskResponse { task: Some((&stored).into()) }))
@@ -84,9 +101,15 @@ impl TaskService for Tasks {
         let request = request.into_inner();
         let task = request.task.unwrap_or_default();
         let name = task_name("task.name", &task.name)?;
-        let change = PolicyChange::decode(task.retraining_policy, request.update_mask)?;
-        let updated = self.store.get()?.task_policy_update(&name, |policy| change.apply(policy)).await?;
+        let change = TaskChange::decode(task, request.update_mask)?;
+        let store = self.store.get()?;
+        if change.saliency_proxy().is_some() {
+            let stored = found(store.task_by_name(&name).await?, &name)?;
+            self.check(&stored.task.space, change.saliency_proxy()).await?;
+        }
+        let updated = store.task_update(&name, |settings| change.apply(settings)).await?;
         let stored = found(updated, &name)?;
+        self.store.changed();
         Ok(Response::new(pb::UpdateTaskResponse { task: Some((&stored).into()) }))
     }
 

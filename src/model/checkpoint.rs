@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Calibration, ConfigError, Heads, ModelConfig, PredictorKind, SeenClasses, tensor_file};
-use crate::space::{self, SearchSpace};
+use crate::space::{self, SaliencyOrigin, SearchSpace};
 
 /// The version of the header this binary writes. It reads all from format 1 on: in 1 the model is
 /// flat, which [`ModelConfig`] reads, too.
@@ -49,6 +49,9 @@ pub struct Header {
     pub steps: Vec<StepHead>,
     /// The classes of the architectures it was trained on.
     pub trained_on: SeenClasses,
+    /// How the saliencies were measured that it was trained on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saliencies: Option<SaliencyOrigin>,
     /// The rule by which architectures were kept back from training, where there was one.
     pub holdout: Option<HoldoutRule>,
     /// The whole configuration of the training, as the trainer wrote it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::model::encoder::is_saliency_statistic;
 use crate::model::features;
 use crate::model::naming::Naming;
 use crate::model::{CheckpointError, Encoder, ModelConfig, OtherNode, TaGatesConfig, UpdateMask};
@@ -24,7 +25,7 @@ const LINE_GRAPH: &str = "arch_embedder.adj";
 /// Whether a tensor keeps its value in training.
 #[must_use]
 pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
-    if features::is_statistic(name) {
+    if features::is_statistic(name) || is_saliency_statistic(name) {
         return true;
     }
     match &cfg.encoder {

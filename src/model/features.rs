@@ -1,10 +1,11 @@
 //! What is known of an architecture's network as a whole, beside its graph: heads read it after the embedding.
 
-use candle_core::{Device, Result, Tensor};
-use candle_nn::{Init, VarBuilder};
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::model::config::ConfigError;
+use crate::model::statistics::{Scale, Statistics};
 use crate::model::{Input, InputError};
 use crate::space::SearchSpace;
 
@@ -73,43 +74,17 @@ impl Features {
     }
 }
 
-/// Mean and standard deviation of each feature on the training set: as many values as there are features.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeatureStatistics {
-    mean: Vec<f64>,
-    deviation: Vec<f64>,
+/// Mean and deviation of each feature over the inputs that have it, and what their tensors are named after; `None`
+/// where there are no features.
+pub(in crate::model) fn feature_statistics(
+    features: Features,
+    inputs: &[Input<'_>],
+) -> Option<(&'static str, Statistics)> {
+    let rows: Vec<_> = inputs.iter().map(|input| features.of(input)).collect();
+    (features.dim() > 0).then(|| (PREFIX, Statistics::of(features.dim(), &rows)))
 }
 
-impl FeatureStatistics {
-    /// Over the inputs that have a feature. One that does not vary has a deviation of 1.
-    #[must_use]
-    pub fn new(features: Features, inputs: &[Input<'_>]) -> Self {
-        let rows: Vec<_> = inputs.iter().map(|input| features.of(input)).collect();
-        let of_feature = |index: usize| {
-            let known: Vec<f64> = rows.iter().filter_map(|row| row[index]).collect();
-            let n = known.len().max(1) as f64;
-            let mean = known.iter().sum::<f64>() / n;
-            let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
-            (mean, if deviation > 0.0 { deviation } else { 1.0 })
-        };
-        let (mean, deviation) = (0..features.dim()).map(of_feature).unzip();
-        Self { mean, deviation }
-    }
-
-    /// The tensors that keep them, by name.
-    ///
-    /// # Errors
-    /// When a tensor cannot be made.
-    pub fn tensors(&self) -> Result<[(String, Tensor); 2]> {
-        let tensor = |name: &str, values: &[f64]| -> Result<(String, Tensor)> {
-            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            Ok((format!("{PREFIX}.{name}"), Tensor::new(values.as_slice(), &Device::Cpu)?))
-        };
-        Ok([tensor("mean", &self.mean)?, tensor("deviation", &self.deviation)?])
-    }
-}
-
-/// Whether a tensor is one of [`FeatureStatistics::tensors`]: it says something of the training set and is not learnt.
+/// Whether a tensor keeps statistics of features: it says something of the training set and is not learnt.
 pub(in crate::model) fn is_statistic(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('.'))
 }
@@ -118,10 +93,7 @@ pub(in crate::model) fn is_statistic(name: &str) -> bool {
 #[derive(Debug)]
 pub(in crate::model) struct Standardised {
     features: Features,
-    /// `[n_features]`
-    mean: Tensor,
-    /// `[n_features]`
-    deviation: Tensor,
+    scale: Scale,
 }
 
 impl Standardised {
@@ -134,9 +106,7 @@ impl Standardised {
         if dim == 0 {
             return Ok(None);
         }
-        let mean = vb.get_with_hints(dim, "mean", Init::Const(0.0))?.detach();
-        let deviation = vb.get_with_hints(dim, "deviation", Init::Const(1.0))?.detach();
-        Ok(Some(Self { features, mean, deviation }))
+        Ok(Some(Self { features, scale: Scale::new(dim, &vb)? }))
     }
 
     /// A row for each input, zero where a feature is not known; then rows of zeros up to `n_rows`:
@@ -151,18 +121,19 @@ impl Standardised {
         let is_known: Vec<f64> = values.iter().map(|value| f64::from(u8::from(value.is_some()))).collect();
         let values: Vec<f64> = values.into_iter().map(Option::unwrap_or_default).collect();
         let tensor = |values: Vec<f64>| {
-            Tensor::from_vec(values, (n_rows, dim), self.mean.device())?.to_dtype(self.mean.dtype())
+            let mean = &self.scale.mean;
+            Tensor::from_vec(values, (n_rows, dim), mean.device())?.to_dtype(mean.dtype())
         };
-        tensor(values)?.broadcast_sub(&self.mean)?.broadcast_div(&self.deviation)? * tensor(is_known)?
+        self.scale.rows(&tensor(values)?, &tensor(is_known)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Variables;
+    use crate::model::{ModelConfig, Variables, training_statistics};
     use crate::space::{Saliencies, nasbench201};
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     #[test]
     fn features_are_standardised_on_the_training_set_and_zero_where_unknown() {
@@ -178,7 +149,8 @@ mod tests {
         let variables = Variables::new(0);
         let standardised =
             Standardised::new(features, &variables.builder(DType::F32, &Device::Cpu)).unwrap().unwrap();
-        for (name, tensor) in FeatureStatistics::new(features, &inputs).tensors().unwrap() {
+        let cfg = ModelConfig { features, ..ModelConfig::default() };
+        for (name, tensor) in training_statistics(&cfg, &inputs).unwrap() {
             variables.by_name()[&name].set(&tensor).unwrap();
         }
         let rows: Vec<Vec<f32>> = standardised.rows(&inputs, 41).unwrap().to_vec2().unwrap();

@@ -20,6 +20,7 @@ mod naming;
 mod network;
 mod published;
 mod seen;
+mod statistics;
 pub(crate) mod tensor_file;
 mod threads;
 mod trained;
@@ -31,15 +32,16 @@ pub use checkpoint::{
 };
 pub use config::{
     ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,
-    OtherNode, PredictorKind, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
+    OtherNode, PredictorKind, SaliencyScale, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
 pub use device::{DeviceChoice, NoGpu, Opened, UnknownDevice, for_another_thread};
 pub use encoder::{Noise, Padding, one_hot, rows_at};
-pub use features::{FeatureStatistics, Features};
+pub use features::Features;
 pub use initial::Variables;
 pub use input::{Input, InputError};
 pub use layers::{Dropout, NoDropout};
 pub use network::Network;
 pub use seen::{SeenClasses, SeenClassesError};
+pub use statistics::training_statistics;
 pub use threads::{SINGLE_THREADED, scores_in_parallel};
 pub use trained::{Error, Model};

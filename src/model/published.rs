@@ -62,6 +62,7 @@ impl Checkpoint {
             task: None,
             steps: steps.collect(),
             trained_on: SeenClasses::default(),
+            saliencies: None,
             holdout: None,
             training: serde_json::Value::Null,
             report: serde_json::Value::Null,

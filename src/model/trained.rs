@@ -207,6 +207,7 @@ impl Model {
                 task: None,
                 steps: vec![StepHead { step: 1, budget: None, calibration: None }],
                 trained_on: SeenClasses::default(),
+                saliencies: None,
                 holdout: None,
                 training: serde_json::Value::Null,
                 report: serde_json::Value::Null,

@@ -24,14 +24,15 @@ mod retraction;
 mod run;
 mod search_space;
 mod task;
+mod task_change;
 mod time;
 mod version;
 
 pub use checkpoint::{Announced, digest_text};
 pub use error::WireError;
 pub use generated::*;
-pub use policy::PolicyChange;
 pub use prediction::Outcome;
+pub use task_change::TaskChange;
 pub use version::{PromotionRequest, RollbackRequest, version_id};
 
 /// The descriptors of every file of ours and of all they import, for reflection.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::domain::{self, Budget, Goal, Holdout, StoredTask, TaskName, Unit};
+use crate::domain::{self, Budget, Goal, Holdout, StoredTask, TaskName, TaskSettings, Unit};
 use crate::pb::{self, WireError, time};
 use crate::space::SearchSpace;
 
@@ -17,15 +17,12 @@ const MAX_BUDGETS: usize = 64;
 const DEFAULT_HOLDOUT_SHARE: f64 = 0.2;
 
 impl pb::Task {
-    /// What the task is and when it is retrained, where `space` is the search space it names; what the server sets
-    /// is not looked at.
+    /// What the task is and its settings, where `space` is the search space it names; what the server sets is not
+    /// looked at.
     ///
     /// # Errors
     /// Naming the field, seen from this message, that is missing or not what it should be.
-    pub fn decode(
-        self,
-        space: Arc<SearchSpace>,
-    ) -> Result<(domain::Task, domain::RetrainingPolicy), WireError> {
+    pub fn decode(self, space: Arc<SearchSpace>) -> Result<(domain::Task, TaskSettings), WireError> {
         let name = TaskName::new(&self.name).map_err(|error| WireError::new("name", error))?;
         let goal =
             pb::Goal::try_from(self.goal).map_err(|error| WireError::new("goal", error))?.try_into()?;
@@ -48,7 +45,26 @@ impl pb::Task {
             name,
         };
         let policy = self.retraining_policy.unwrap_or_default().decode();
-        Ok((task, policy.map_err(|error| error.within("retraining_policy"))?))
+        let policy = policy.map_err(|error| error.within("retraining_policy"))?;
+        let saliency_proxy = self.saliency_proxy.map(pb::SaliencyProxy::decode).transpose();
+        let saliency_proxy = saliency_proxy.map_err(|error| error.within("saliency_proxy"))?;
+        Ok((task, TaskSettings { policy, saliency_proxy }))
+    }
+}
+
+impl pb::SaliencyProxy {
+    /// The choice; whether there is such a proxy is for the server to say.
+    ///
+    /// # Errors
+    /// Naming the field, when the name cannot be one.
+    pub fn decode(self) -> Result<domain::SaliencyProxy, WireError> {
+        Ok(domain::SaliencyProxy { name: text("name", &self.name)?, seed: self.seed })
+    }
+}
+
+impl From<&domain::SaliencyProxy> for pb::SaliencyProxy {
+    fn from(proxy: &domain::SaliencyProxy) -> Self {
+        Self { name: proxy.name.clone(), seed: proxy.seed }
     }
 }
 
@@ -139,6 +155,7 @@ impl From<&StoredTask> for pb::Task {
     fn from(stored: &StoredTask) -> Self {
         Self {
             retraining_policy: Some((&stored.policy).into()),
+            saliency_proxy: stored.saliency_proxy.as_ref().map(Into::into),
             created_at: Some(time::encode(stored.created_at)),
             archived_at: stored.archived_at.map(time::encode),
             last_sequence: stored.last_sequence.0,
@@ -165,6 +182,7 @@ mod tests {
                 gate,
                 ..Default::default()
             },
+            saliency_proxy: Some(domain::SaliencyProxy { name: "small".to_owned(), seed: u32::MAX }),
             created_at: Timestamp { unix_micros: 1 },
             archived_at: None,
             last_sequence: Sequence(3),
@@ -175,8 +193,9 @@ mod tests {
     #[test]
     fn a_task_survives_the_wire() {
         let message = pb::Task::from(&stored());
-        let (task, policy) = message.clone().decode(nasbench201()).expect("a task");
-        assert_eq!(policy, stored().policy);
+        let (task, settings) = message.clone().decode(nasbench201()).expect("a task");
+        let StoredTask { policy, saliency_proxy, .. } = stored();
+        assert_eq!(settings, TaskSettings { policy, saliency_proxy });
         assert_eq!(pb::Task::from(&StoredTask { task, ..stored() }), message);
     }
 
@@ -187,12 +206,13 @@ mod tests {
             holdout_share: None,
             holdout_salt: String::new(),
             retraining_policy: None,
+            saliency_proxy: None,
             ..pb::Task::from(&stored())
         };
-        let (task, policy) = message.decode(nasbench201()).expect("a task");
+        let (task, settings) = message.decode(nasbench201()).expect("a task");
         assert_eq!(task.valid_range, 0.0..=100.0);
         assert_eq!((task.holdout.salt(), task.holdout.share()), ("nasbench201-cifar10/1", 0.2));
-        assert_eq!(policy, RetrainingPolicy::default());
+        assert_eq!(settings, TaskSettings::default());
     }
 
     #[test]
@@ -222,6 +242,10 @@ mod tests {
         assert_eq!(refused_range(-1.0, 5.0), "valid_range.min");
         assert_eq!(refused_range(0.0, f64::NAN), "valid_range.max");
         assert_eq!(refused_range(5.0, 5.0), "valid_range");
+        assert_eq!(
+            refused(|task| task.saliency_proxy = Some(pb::SaliencyProxy::default())),
+            "saliency_proxy.name"
+        );
         assert_eq!(
             refused(|task| {
                 let gate = Some(pb::GateMargins { max_tau_loss: Some(2.0), min_holdout: None });

@@ -6,12 +6,30 @@ use std::num::NonZero;
 use candle_core::Device;
 
 use crate::fit::{Dataset, FitConfig, FitError, Plan, can_start_from};
-use crate::model::{Checkpoint, MAX_STEPS};
+use crate::model::{Checkpoint, MAX_STEPS, ModelConfig};
 use crate::retraining::Watch;
 use crate::retraining::config::OfSpace;
 
 /// Folds for the calibration.
 const N_FOLDS: usize = 2;
+
+/// Saliencies that predictors take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// For each operation.
+    pub n_metrics: usize,
+    /// Whether nothing can be predicted without them.
+    pub is_required: bool,
+}
+
+impl Takes {
+    /// Those of a model; `None` where it takes none.
+    #[must_use]
+    pub fn of(model: &ModelConfig) -> Option<Self> {
+        let n_metrics = model.n_metrics_taken()?;
+        Some(Self { n_metrics, is_required: model.n_metrics().is_some() })
+    }
+}
 
 /// Makes a checkpoint of a dataset. Computes for as long as it takes, on a thread of its own.
 pub trait Fit: fmt::Debug + Send + Sync {
@@ -21,6 +39,11 @@ pub trait Fit: fmt::Debug + Send + Sync {
     /// Whether a training on the dataset can start from the weights of a checkpoint.
     fn can_start_from(&self, _dataset: &Dataset, _checkpoint: &Checkpoint) -> bool {
         false
+    }
+
+    /// The saliencies that predictors of such a dataset take; `None` where they take none.
+    fn takes(&self, _dataset: &Dataset) -> Option<Takes> {
+        None
     }
 
     /// Trains, from what `watch` says was done before, and from the weights of `start` where there is one. `None`
@@ -66,6 +89,10 @@ impl Fit for Configured {
 
     fn can_start_from(&self, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
         can_start_from(&self.config(dataset), dataset, checkpoint)
+    }
+
+    fn takes(&self, dataset: &Dataset) -> Option<Takes> {
+        Takes::of(&self.config(dataset).model)
     }
 
     fn fit(

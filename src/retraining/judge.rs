@@ -12,6 +12,7 @@ use crate::metrics::kendall_tau;
 use crate::model::{self, Checkpoint, CheckpointError, Header, HoldoutRule, Input, Model};
 use crate::retraining::dataset::Datasets;
 use crate::retraining::gate::{Contender, Decision, Judgement, Known, decide};
+use crate::space::SaliencyOrigin;
 
 /// Architectures scored at once.
 const BATCH_SIZE: usize = 128;
@@ -52,7 +53,8 @@ pub struct TargetReport {
     pub holdout: Option<Evaluation>,
 }
 
-/// The checkpoint with the task it is for, the rule that kept rows back, and the report.
+/// The checkpoint with the task it is for, how the saliencies were measured that it was trained on, the rule that kept
+/// rows back, and the report.
 ///
 /// # Errors
 /// When it cannot be loaded or scored with.
@@ -60,6 +62,7 @@ pub fn described(
     checkpoint: &Checkpoint,
     task: &Task,
     datasets: &Datasets,
+    saliencies: Option<&SaliencyOrigin>,
     started_from: Option<&ModelVersionId>,
 ) -> Result<(Checkpoint, Report), JudgeError> {
     let Datasets { training, holdout, .. } = datasets;
@@ -80,6 +83,7 @@ pub fn described(
     };
     let mut header = checkpoint.header().clone();
     header.task = Some(task.name.to_string());
+    header.saliencies = saliencies.cloned();
     header.holdout = Some(rule(task));
     header.report = serde_json::to_value(&report)?;
     Ok((checkpoint.with_header(&header)?, report))
@@ -106,6 +110,8 @@ pub struct Champion {
     pub checkpoint: Option<Checkpoint>,
     /// It was trained on what was recorded up to here, where that is known.
     pub trained_up_to: Option<Sequence>,
+    /// The holdout with its own saliencies, where these are others than the challenger's: the same rows.
+    pub holdout: Option<Dataset>,
 }
 
 /// Decides whether the challenger becomes champion, on the rows of the holdout that came out somehow at the
@@ -124,7 +130,9 @@ pub fn judge(
     let rows = Rows::of(&datasets.holdout);
     let challenger = Scored::new(challenger, task, &rows)?;
     let scored = champion.map(|champion| {
-        let scored = champion.checkpoint.as_ref().map(|checkpoint| Scored::new(checkpoint, task, &rows));
+        let own = champion.holdout.as_ref().map(Rows::of).filter(|own| own.merits == rows.merits);
+        let seen = own.as_ref().unwrap_or(&rows);
+        let scored = champion.checkpoint.as_ref().map(|checkpoint| Scored::new(checkpoint, task, seen));
         match scored {
             Some(Ok(scored)) => scored,
             Some(Err(error)) => {
@@ -141,7 +149,7 @@ pub fn judge(
         champion: scored.as_ref().map(Scored::contender),
         is_paused,
     };
-    let drift = champion.and_then(|champion| {
+    let drift = champion.filter(|champion| champion.holdout.is_none()).and_then(|champion| {
         let (checkpoint, up_to) = (champion.checkpoint.as_ref()?, champion.trained_up_to?);
         let after = Rows::after(&datasets.training, &datasets.first_seen, up_to);
         let scored_after = Scored::new(checkpoint, task, &after).ok()?;

@@ -12,13 +12,15 @@ mod fitting;
 mod gate;
 mod judge;
 mod resume;
+mod saliencies;
 mod watch;
 
 pub use config::{Config, OfSpace, Training};
 pub use dataset::{Datasets, datasets};
 pub use driver::{Driver, Timing};
 pub use due::{Due, Facts, PastRun, Reason, Why, back_off, is_due};
-pub use fitting::{Configured, Fit, fit_with};
+pub use fitting::{Configured, Fit, Takes, fit_with};
 pub use gate::{Contender, Decision, Figures, Judgement, Keep, Known, Promote, Tau, Verdict, decide};
 pub use judge::{Champion, Drift, JudgeError, Report, TargetReport, described, drift, judge};
+pub use saliencies::{Measuring, SaliencyError};
 pub use watch::{Stop, Watch};

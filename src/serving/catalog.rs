@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::{Budget, ModelVersionId, ScoreKind, Task, TaskName};
+use crate::domain::{Budget, ModelVersionId, SaliencyProxy, ScoreKind, StoredTask, Task, TaskName};
 use crate::model::Model;
 use crate::serving::Error;
 
@@ -55,6 +55,21 @@ impl Target {
     }
 }
 
+/// A task that is to be served, and how its saliencies are measured.
+#[derive(Clone, Debug)]
+pub struct ServedTask {
+    /// The task.
+    pub task: Task,
+    /// Not at all where `None`.
+    pub saliency_proxy: Option<SaliencyProxy>,
+}
+
+impl From<StoredTask> for ServedTask {
+    fn from(stored: StoredTask) -> Self {
+        Self { task: stored.task, saliency_proxy: stored.saliency_proxy }
+    }
+}
+
 /// The tasks that are served, each with its champion where it has one.
 #[derive(Debug, Default)]
 pub(in crate::serving) struct Catalog {
@@ -75,6 +90,7 @@ const N_FORMER: usize = 3;
 #[derive(Debug)]
 struct Entry {
     task: Arc<Task>,
+    saliency_proxy: Option<SaliencyProxy>,
     champion: Option<Arc<Version>>,
     /// The version that should be champion and could not be loaded.
     refused: Option<ModelVersionId>,
@@ -84,7 +100,13 @@ struct Entry {
 
 impl Entry {
     fn of(task: Task) -> Self {
-        Self { task: Arc::new(task), champion: None, refused: None, former: VecDeque::new() }
+        Self {
+            task: Arc::new(task),
+            saliency_proxy: None,
+            champion: None,
+            refused: None,
+            former: VecDeque::new(),
+        }
     }
 
     fn loaded(&self, version: &ModelVersionId) -> Option<&Arc<Version>> {
@@ -147,6 +169,12 @@ impl Catalog {
         Some(known.tasks.get(task)?.champion.as_ref()?.id.clone())
     }
 
+    /// How saliencies of a task are measured, where it opted in.
+    pub fn saliency_proxy(&self, task: &TaskName) -> Option<SaliencyProxy> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.tasks.get(task)?.saliency_proxy.clone()
+    }
+
     /// From now on calls for the task are answered by this version, unless they name another one that is
     /// still loaded. Those under way keep theirs.
     pub fn swap(&self, target: Target) {
@@ -181,12 +209,13 @@ impl Catalog {
     }
 
     /// Exactly these tasks are known from now on. Those that were known keep their champions.
-    pub fn know(&self, tasks: Vec<Task>) {
+    pub fn know(&self, tasks: Vec<ServedTask>) {
         self.write(|known| {
             let mut before = std::mem::take(&mut known.tasks);
-            for task in tasks {
-                let entry = before.remove(&task.name);
-                known.tasks.insert(task.name.clone(), entry.unwrap_or_else(|| Entry::of(task)));
+            for ServedTask { task, saliency_proxy } in tasks {
+                let name = task.name.clone();
+                let entry = before.remove(&name).unwrap_or_else(|| Entry::of(task));
+                known.tasks.insert(name, Entry { saliency_proxy, ..entry });
             }
             known.are_all = true;
         });
@@ -216,12 +245,16 @@ mod tests {
         for task in tasks {
             catalog.swap(target(task, &format!("{task}-1")));
         }
-        catalog.know(tasks.iter().map(|name| task(name)).collect());
+        catalog.know(tasks.iter().map(|name| served(name)).collect());
         catalog
     }
 
     fn task(task: &str) -> Task {
         Task { name: name(task), ..Task::nasbench201_cifar10() }
+    }
+
+    fn served(task: &str) -> ServedTask {
+        ServedTask { task: self::task(task), saliency_proxy: None }
     }
 
     fn name(task: &str) -> TaskName {
@@ -318,7 +351,13 @@ mod tests {
     #[test]
     fn a_task_without_champion_is_known_but_has_no_model() {
         let catalog = catalog(&["a", "b"]);
-        catalog.know(vec![task("a"), task("new")]);
+        let saliency_proxy = Some(SaliencyProxy { name: "small".to_owned(), seed: 3 });
+        catalog
+            .know(vec![ServedTask { saliency_proxy: saliency_proxy.clone(), ..served("a") }, served("new")]);
+        assert_eq!(catalog.saliency_proxy(&name("a")), saliency_proxy);
+        catalog.swap(target("a", "a-1"));
+        assert_eq!(catalog.saliency_proxy(&name("a")), saliency_proxy, "a swap changes no setting");
+        assert_eq!(catalog.saliency_proxy(&name("new")), None);
         assert_eq!(catalog.champion(&name("a")).expect("kept").0, "a-1");
         assert!(matches!(catalog.target(Some(&name("new")), None), Err(Error::NoModel { .. })));
         assert!(matches!(catalog.target(Some(&name("b")), None), Err(Error::UnknownTask { .. })));

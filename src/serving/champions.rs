@@ -5,7 +5,7 @@ use tokio::task;
 
 use crate::domain::{Task, TaskName};
 use crate::model::Checkpoint;
-use crate::serving::{Handle, LoadError, load};
+use crate::serving::{Handle, LoadError, ServedTask, load};
 use crate::store::{self, Changes, Store};
 
 /// Entries of a page of tasks.
@@ -44,7 +44,7 @@ impl Champions {
     pub async fn follow(&self) -> Result<Vec<TaskName>, store::Error> {
         let tasks = self.tasks().await?;
         let mut failed = None;
-        for task in &tasks {
+        for ServedTask { task, .. } in &tasks {
             if self.pinned.as_ref() == Some(&task.name) {
                 continue;
             }
@@ -54,7 +54,7 @@ impl Champions {
                 Ok(()) => {}
             }
         }
-        let names = tasks.iter().map(|task| task.name.clone()).collect();
+        let names = tasks.iter().map(|served| served.task.name.clone()).collect();
         // Last: a task that has a champion is at no time known without one.
         self.handle.know(tasks);
         failed.map_or(Ok(names), Err)
@@ -102,12 +102,13 @@ impl Champions {
     }
 
     /// All tasks that are not archived.
-    async fn tasks(&self) -> Result<Vec<Task>, store::Error> {
-        let mut tasks: Vec<Task> = Vec::new();
+    async fn tasks(&self) -> Result<Vec<ServedTask>, store::Error> {
+        let mut tasks: Vec<ServedTask> = Vec::new();
         loop {
-            let page = self.store.tasks_page(tasks.last().map(|task| &task.name), PAGE_SIZE, false).await?;
+            let last = tasks.last().map(|served| &served.task.name);
+            let page = self.store.tasks_page(last, PAGE_SIZE, false).await?;
             let is_last = page.len() < PAGE_SIZE as usize;
-            tasks.extend(page.into_iter().map(|stored| stored.task));
+            tasks.extend(page.into_iter().map(ServedTask::from));
             if is_last {
                 return Ok(tasks);
             }

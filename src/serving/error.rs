@@ -67,6 +67,17 @@ pub enum Error {
         /// How long the model will need for them, going by its present pace.
         retry_after: Duration,
     },
+    /// The queue of saliencies to be measured is full.
+    #[error(
+        "queue of saliencies to be measured is full ({n_queued} architectures wait), retry in {} ms",
+        .retry_after.as_millis()
+    )]
+    SaliencyQueueFull {
+        /// Architectures that wait.
+        n_queued: usize,
+        /// How long they will take, going by the last one.
+        retry_after: Duration,
+    },
     /// The deadline passed first.
     #[error("deadline passed before the model could answer")]
     DeadlineExceeded,

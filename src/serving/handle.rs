@@ -9,9 +9,10 @@ use tracing::Span;
 
 use crate::domain::{Candidate, ModelVersionId, Task, TaskName};
 use crate::serving::catalog::Catalog;
+use crate::serving::filling::Filling;
 use crate::serving::job::{Job, Scored};
 use crate::serving::queue::Queue;
-use crate::serving::{Answer, Error, Target, Timings};
+use crate::serving::{Answer, Error, SaliencyHandle, ServedTask, Target, Timings};
 
 /// Asks the model thread. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -19,11 +20,24 @@ pub struct Handle {
     catalog: Arc<Catalog>,
     queue: Arc<Queue>,
     max_batch: usize,
+    saliencies: Option<SaliencyHandle>,
 }
 
 impl Handle {
     pub(in crate::serving) fn new(queue: Arc<Queue>, max_batch: usize) -> Self {
-        Self { catalog: Arc::default(), queue, max_batch }
+        Self { catalog: Arc::default(), queue, max_batch, saliencies: None }
+    }
+
+    /// The same, with somebody to ask for the saliencies that clients do not send.
+    #[must_use]
+    pub fn measuring_with(self, saliencies: SaliencyHandle) -> Self {
+        Self { saliencies: Some(saliencies), ..self }
+    }
+
+    /// Whom it asks for saliencies; `None` where nobody measures any here.
+    #[must_use]
+    pub fn saliencies(&self) -> Option<&SaliencyHandle> {
+        self.saliencies.as_ref()
     }
 
     /// From now on calls for the task of `target` are answered by its version; those under way keep
@@ -55,7 +69,7 @@ impl Handle {
     }
 
     /// Exactly these tasks are known from now on. Those that were known keep their versions.
-    pub fn know(&self, tasks: Vec<Task>) {
+    pub fn know(&self, tasks: Vec<ServedTask>) {
         self.catalog.know(tasks);
     }
 
@@ -69,18 +83,22 @@ impl Handle {
         self.catalog.target(task, version)
     }
 
-    /// The scores of `candidates`, in order, all by the version of `target`. A future that is dropped
+    /// The scores of `candidates`, in order, all by the version of `target`. Those that come without the saliencies it
+    /// takes get those that are known or measured, where the task opted in. A future that is dropped
     /// takes back what the model has not yet begun.
     ///
     /// # Errors
-    /// When the queue is full, the deadline passes, the service stops or the model fails: then none of
+    /// When a queue is full, the deadline passes, the service stops or the model fails: then none of
     /// the candidates has an answer.
     pub async fn predict(
         &self,
         target: &Target,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         deadline: Option<Instant>,
     ) -> Result<Answer, Error> {
+        let chosen = || self.catalog.saliency_proxy(&target.task.name);
+        let filling =
+            Filling::fill(self.saliencies.as_ref(), target, chosen, &mut candidates, deadline).await?;
         let n_candidates = candidates.len();
         let queued = Instant::now();
         let (jobs, replies): (Vec<_>, Vec<_>) = (self.parts(candidates).into_iter())
@@ -100,11 +118,13 @@ impl Handle {
         };
         let first_taken_up = parts.iter().map(|part| part.taken_up).min().unwrap_or(queued);
         let timings = Timings {
+            saliencies: filling.waited,
             queue: first_taken_up.duration_since(queued),
             compute: parts.iter().map(|part| part.compute).sum::<Duration>(),
         };
         let mut predictions = Vec::with_capacity(n_candidates);
-        predictions.extend(parts.into_iter().flat_map(|part| part.predictions));
+        let all = parts.into_iter().flat_map(|part| part.predictions).enumerate();
+        predictions.extend(all.map(|(index, prediction)| filling.explained(index, prediction)));
         Ok(Answer { version: target.version.clone(), predictions, timings })
     }
 

@@ -29,5 +29,5 @@ pub use graph::GraphError;
 pub use liveness::Liveness;
 pub use notation::ParseError;
 pub use registry::{builtin, builtins, darts, enas, nasbench101, nasbench201};
-pub use saliencies::{Saliencies, SaliencyError};
+pub use saliencies::{Saliencies, SaliencyError, SaliencyOrigin};
 pub use skeleton::{Cost, Skeleton, module_channels};

@@ -1,5 +1,27 @@
 //! Zero-cost saliencies of one architecture, the Z of the paper: given from outside.
 
+use serde::{Deserialize, Serialize};
+
+/// How saliencies were measured: those of one origin can be compared, and are measured once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaliencyOrigin {
+    /// What the proxy setting was called. Only for people.
+    pub proxy: String,
+    /// SHA-256, as 64 hexadecimal digits, of all that the measurement depends on but seed and architecture.
+    pub digest: String,
+    /// Where weights, images and classes came from.
+    pub seed: u64,
+}
+
+impl SaliencyOrigin {
+    /// Whether both measure the same, whatever they are called.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.digest, self.seed) == (&other.digest, other.seed)
+    }
+}
+
 /// Per-operation zero-cost metrics (`method.md` section 5), in written order: per cell, one row for each edge where
 /// operations sit on edges, else one for each node, inputs and output included.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +62,23 @@ impl Saliencies {
             Some(index) => Err(SaliencyError::NotFinite { index }),
             None => Ok(Self { n_metrics, values }),
         }
+    }
+
+    /// Saliencies from a row of metrics for each operation.
+    ///
+    /// # Errors
+    /// When rows differ in length, or values are not finite.
+    pub fn from_rows(rows: &[Vec<f64>]) -> Result<Self, SaliencyError> {
+        let n_metrics = rows.first().map_or(0, Vec::len);
+        match rows.iter().find(|row| row.len() != n_metrics) {
+            Some(row) => Err(SaliencyError::Ragged { n_values: row.len(), n_metrics }),
+            None => Self::new(n_metrics, rows.concat()),
+        }
+    }
+
+    /// The metrics of each operation, in written order.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks(self.n_metrics)
     }
 
     /// Metrics an operation has.

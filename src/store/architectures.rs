@@ -34,6 +34,16 @@ pub(in crate::store) async fn architecture_ids<'a>(
     }
 }
 
+/// The key an architecture is stored under.
+pub(in crate::store) fn digest_of(architecture: &Architecture) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(&architecture.space().name)
+        .chain_update([0])
+        .chain_update(architecture.text())
+        .finalize()
+        .into()
+}
+
 /// An architecture and the key it is stored under.
 #[derive(Clone, Copy)]
 struct Written<'a> {
@@ -53,12 +63,7 @@ impl<'a> Written<'a> {
 
 impl<'a> From<&'a Architecture> for Written<'a> {
     fn from(architecture: &'a Architecture) -> Self {
-        let digest = Sha256::new()
-            .chain_update(&architecture.space().name)
-            .chain_update([0])
-            .chain_update(architecture.text())
-            .finalize();
-        Self { architecture, digest: digest.into() }
+        Self { architecture, digest: digest_of(architecture) }
     }
 }
 

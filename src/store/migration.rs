@@ -35,6 +35,12 @@ static MIGRATIONS: &[Text] = &[
         include_str!("../../migrations/sqlite/0003_search_spaces.sql"),
         include_str!("../../migrations/postgres/0003_search_spaces.sql"),
     ),
+    (
+        4,
+        "saliencies",
+        include_str!("../../migrations/sqlite/0004_saliencies.sql"),
+        include_str!("../../migrations/postgres/0004_saliencies.sql"),
+    ),
 ];
 
 /// The version of a database's schema: the newest migration applied to it.

@@ -1,5 +1,5 @@
-//! What is kept: search spaces, tasks, observations, model versions and their checkpoints, on PostgreSQL or on an
-//! embedded SQLite file, behind one contract.
+//! What is kept: search spaces, tasks, observations, model versions and their checkpoints, measured saliencies, on
+//! PostgreSQL or on an embedded SQLite file, behind one contract.
 //!
 //! This room knows SQL, migrations and transactions. It knows nothing of tensors, queues or the wire.
 //!
@@ -23,6 +23,7 @@ mod recording;
 mod requests;
 mod retractions;
 mod runs;
+mod saliencies;
 mod search_spaces;
 mod sqlite;
 mod tasks;

@@ -1,9 +1,9 @@
-//! Tasks: created once, then only their policy, their archiving and their last number change.
+//! Tasks: created once, then only their settings, their archiving and their last number change.
 
 use std::ops::RangeInclusive;
 
 use crate::domain::{
-    Budget, Goal, Holdout, RetrainingPolicy, Sequence, StoredTask, Task, TaskName, Timestamp, Unit,
+    Budget, Goal, Holdout, Sequence, StoredTask, Task, TaskName, TaskSettings, Timestamp, Unit,
 };
 use crate::store::backend::{Backend, Connection, Transaction, on, row};
 use crate::store::error::Cause;
@@ -29,6 +29,7 @@ macro_rules! select_tasks {
                     holdout_salt,
                     holdout_share,
                     policy,
+                    saliency_proxy,
                     created_at,
                     archived_at,
                     last_sequence,
@@ -50,9 +51,10 @@ impl Store {
     pub async fn task_insert(
         &self,
         task: &Task,
-        policy: &RetrainingPolicy,
+        settings: impl Into<TaskSettings> + Send,
         request: Option<&RequestKey>,
     ) -> Result<TaskInserted, Error> {
+        let settings = settings.into();
         let mut tx = self.begin().await?;
         let now = tx.connection().now().await?;
         if let Some(request) = request {
@@ -65,7 +67,7 @@ impl Store {
                 }
             }
         }
-        if !task_insert(tx.connection(), task, policy, now).await? {
+        if !task_insert(tx.connection(), task, &settings, now).await? {
             tx.rollback().await?;
             return Ok(TaskInserted::NameTaken);
         }
@@ -114,25 +116,27 @@ impl Store {
         }
     }
 
-    /// Changes the policy of a task; changes at the same time come one after the other. `None` where there is
+    /// Changes the settings of a task; changes at the same time come one after the other. `None` where there is
     /// no such task.
     ///
     /// # Errors
     /// When the database fails or the row cannot be read.
-    pub async fn task_policy_update(
+    pub async fn task_update(
         &self,
         name: &TaskName,
-        change: impl FnOnce(RetrainingPolicy) -> RetrainingPolicy + Send,
+        change: impl FnOnce(TaskSettings) -> TaskSettings + Send,
     ) -> Result<Option<StoredTask>, Error> {
         let mut tx = self.begin().await?;
         let known = match KnownTask::lock(&mut tx, name).await {
             Err(Error::UnknownTask(_)) => return Ok(None),
             known => known?,
         };
-        let policy = change(known.task.policy);
-        policy_update(tx.connection(), name, &policy).await?;
+        let StoredTask { policy, saliency_proxy, .. } = known.task;
+        let settings = change(TaskSettings { policy, saliency_proxy });
+        settings_update(tx.connection(), name, &settings).await?;
         self.commit_and_tell(tx).await?;
-        Ok(Some(StoredTask { policy, ..known.task }))
+        let TaskSettings { policy, saliency_proxy } = settings;
+        Ok(Some(StoredTask { policy, saliency_proxy, ..known.task }))
     }
 
     /// Archives a task, and cancels its unfinished run; again changes nothing. `None` where there is no such task.
@@ -228,7 +232,7 @@ fn lost(name: &TaskName) -> Error {
 async fn task_insert(
     connection: Connection<'_>,
     task: &Task,
-    policy: &RetrainingPolicy,
+    settings: &TaskSettings,
     now: i64,
 ) -> Result<bool, Error> {
     const TASK_INSERT: &str = "
@@ -245,9 +249,10 @@ async fn task_insert(
             holdout_salt,
             holdout_share,
             policy,
+            saliency_proxy,
             created_at
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (name) DO NOTHING";
     let n_inserted = on!(connection, |connection| {
         sqlx::query(TASK_INSERT)
@@ -262,7 +267,8 @@ async fn task_insert(
             .bind(json(&task.budgets))
             .bind(task.holdout.salt())
             .bind(task.holdout.share())
-            .bind(json(policy))
+            .bind(json(&settings.policy))
+            .bind(settings.saliency_proxy.as_ref().map(json))
             .bind(now)
             .execute(connection)
             .await
@@ -311,14 +317,20 @@ async fn tasks_after(
     })?)
 }
 
-async fn policy_update(
+async fn settings_update(
     connection: Connection<'_>,
     name: &TaskName,
-    policy: &RetrainingPolicy,
+    settings: &TaskSettings,
 ) -> Result<(), Error> {
-    const POLICY_UPDATE: &str = "UPDATE tasks SET policy = $2 WHERE name = $1";
+    const SETTINGS_UPDATE: &str = "UPDATE tasks SET policy = $2, saliency_proxy = $3 WHERE name = $1";
     on!(connection, |connection| {
-        sqlx::query(POLICY_UPDATE).bind(name.as_str()).bind(json(policy)).execute(connection).await.map(drop)
+        sqlx::query(SETTINGS_UPDATE)
+            .bind(name.as_str())
+            .bind(json(&settings.policy))
+            .bind(settings.saliency_proxy.as_ref().map(json))
+            .execute(connection)
+            .await
+            .map(drop)
     })?;
     Ok(())
 }
@@ -346,6 +358,7 @@ row! {
         holdout_salt: String,
         holdout_share: f64,
         policy: String,
+        saliency_proxy: Option<String>,
         created_at: i64,
         archived_at: Option<i64>,
         last_sequence: i64,
@@ -379,6 +392,7 @@ impl TaskRow {
         let task = StoredTask {
             task,
             policy: serde_json::from_str(&self.policy)?,
+            saliency_proxy: self.saliency_proxy.map(|proxy| serde_json::from_str(&proxy)).transpose()?,
             created_at: Timestamp { unix_micros: self.created_at },
             archived_at: self.archived_at.map(|unix_micros| Timestamp { unix_micros }),
             last_sequence: Sequence(self.last_sequence),

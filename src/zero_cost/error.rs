@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::space::SaliencyError;
+use crate::zero_cost::ImagesError;
 
 /// Why an architecture has no saliencies.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,17 @@ pub enum Error {
         /// Its name.
         space: String,
     },
+    /// A name that is no proxy's.
+    #[error("there is no proxy {name:?}, only {known}")]
+    UnknownProxy {
+        /// What was asked for.
+        name: String,
+        /// All there are.
+        known: String,
+    },
+    /// A folder that gives no images.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
     /// A saliency that is no number, or too large for one of 32 bits even as a logarithm.
     #[error("saliencies are no numbers")]
     NoNumber(#[from] SaliencyError),

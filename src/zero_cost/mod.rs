@@ -6,14 +6,22 @@
 
 mod batch;
 mod error;
+mod images;
 mod layers;
 mod measure;
+mod measurer;
 mod metric;
 mod network;
+mod proxies;
 mod proxy;
+mod side_by_side;
 
 pub use error::Error;
-pub use measure::{Measured, measure};
+pub use images::{Images, ImagesError};
+pub use measure::Measured;
+pub use measurer::Measurer;
 pub use metric::Metric;
 pub use network::check_space;
+pub use proxies::{Config, NamedProxy, Proxies};
 pub use proxy::{Proxy, ProxyError, Size};
+pub use side_by_side::{STACK_SIZE_BYTES, side_by_side};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::zero_cost::Metric;
+use crate::zero_cost::{Images, Metric};
 
 /// A proxy setting: sizes of networks and of the mini-batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +10,9 @@ use crate::zero_cost::Metric;
 pub struct Proxy {
     /// What is measured, in the order in which it is written.
     pub metrics: Vec<Metric>,
+    /// What the images of the mini-batch are.
+    #[serde(default, skip_serializing_if = "Images::is_noise")]
+    pub images: Images,
     /// Images in the mini-batch.
     pub n_images: usize,
     /// Their height and width.
@@ -93,6 +96,12 @@ impl Proxy {
         let text = std::fs::read_to_string(name)
             .map_err(|source| ProxyError::Unknown { name: name.to_owned(), source })?;
         Self::parse(&text)
+    }
+
+    /// Names everything that the setting says but what the images are.
+    pub(in crate::zero_cost) fn fingerprint(&self) -> String {
+        let setting = Self { images: Images::Noise, ..self.clone() };
+        serde_json::to_string(&setting).expect("a setting is JSON")
     }
 
     /// A proxy setting from TOML.

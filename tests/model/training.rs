@@ -13,8 +13,8 @@ use tagates::fit::{
     Dataset, Epoch, Example, FitConfig, FitError, Loss, Observer, Plan, Run, StateError, Trainer,
 };
 use tagates::metrics::kendall_tau;
-use tagates::model::{Checkpoint, Input, Model, ModelConfig, SymmetryBreaking};
-use tagates::space::{self, ReadOut};
+use tagates::model::{Checkpoint, Features, Input, Model, ModelConfig, SaliencyScale, SymmetryBreaking};
+use tagates::space::{self, ReadOut, Saliencies};
 
 use crate::{labelled, labelled_of, ta_gates, tiny};
 
@@ -294,4 +294,84 @@ fn what_was_learnt_in_a_space_that_was_defined_otherwise_is_no_start() {
     let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
     model.check(&before.examples[0].input()).expect("of its space");
     model.check(&after.examples[0].input()).expect_err("of another definition");
+}
+
+/// The same dataset with saliencies of another scale, each metric its own; those of operations without weights are
+/// whatever they become.
+fn rescaled(dataset: &Dataset) -> Dataset {
+    let mut dataset = dataset.clone();
+    for example in &mut dataset.examples {
+        let rows = example.saliencies.as_ref().expect("made up").rows();
+        let rows = rows.map(|row| vec![1_000.0 * row[0] - 7.0, 0.5 * row[1] + 3.0]).collect::<Vec<_>>();
+        example.saliencies = Some(Saliencies::from_rows(&rows).expect("finite"));
+    }
+    dataset
+}
+
+#[test]
+fn standardised_saliencies_may_come_in_any_scale() {
+    for symmetry_breaking in
+        [SymmetryBreaking::Add { n_metrics: 2, beta: 1.0 }, SymmetryBreaking::Concat { n_metrics: 2 }]
+    {
+        let scores = |saliency_scale, change: fn(&Dataset) -> Dataset| {
+            let mut config = tiny(symmetry_breaking);
+            ta_gates(&mut config.model).saliency_scale = saliency_scale;
+            let dataset = change(&labelled(40, &config));
+            let mut trainer = Trainer::new(&config, &dataset, 1, &Device::Cpu).expect("a run");
+            while !trainer.is_done() {
+                trainer.run_epoch().expect("an epoch");
+            }
+            let checkpoint = trainer.checkpoint().expect("a checkpoint");
+            // From the bytes: the statistics are in there.
+            let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+            let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+            model.raw_scores(&inputs).expect("scores").concat()
+        };
+        let difference = |saliency_scale| {
+            let pairs = scores(saliency_scale, Dataset::clone).into_iter();
+            let differences = pairs.zip(scores(saliency_scale, rescaled)).map(|(x, y)| (x - y).abs());
+            differences.fold(0.0, f64::max)
+        };
+        let standardised = difference(SaliencyScale::Standardised);
+        assert!(standardised < 1e-2, "{symmetry_breaking:?}: {standardised}");
+        let as_given = difference(SaliencyScale::AsGiven);
+        assert!(as_given > 10.0 * standardised, "{symmetry_breaking:?}: {as_given}");
+    }
+}
+
+#[test]
+fn a_metric_of_mere_rounding_changes_no_score() {
+    let mut config = tiny(SymmetryBreaking::Add { n_metrics: 2, beta: 1.0 });
+    ta_gates(&mut config.model).saliency_scale = SaliencyScale::Standardised;
+    config.model.features = Features { cost: false, n_metrics: 2 };
+    let with_second = |value: fn(usize) -> f64| {
+        let mut dataset = labelled(40, &config);
+        for (index, example) in dataset.examples.iter_mut().enumerate() {
+            let rows = example.saliencies.as_ref().expect("made up").rows();
+            let rows = rows.map(|row| vec![row[0], value(index)]).collect::<Vec<_>>();
+            example.saliencies = Some(Saliencies::from_rows(&rows).expect("finite"));
+        }
+        dataset
+    };
+    let scores = |dataset: &Dataset| {
+        let checkpoint = Trainer::new(&config, dataset, 1, &Device::Cpu)
+            .and_then(|run| run.checkpoint())
+            .expect("a model");
+        let model = Model::load(&checkpoint, &Device::Cpu).expect("a model");
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        model.raw_scores(&inputs).expect("scores").concat()
+    };
+    let constant = scores(&with_second(|_| 0.0));
+    let rounding = scores(&with_second(|index| if index.is_multiple_of(2) { 1e-7 } else { -3e-7 }));
+    for (x, y) in constant.into_iter().zip(rounding) {
+        assert!((x - y).abs() < 1e-4, "{x} is not {y}");
+    }
+}
+
+#[test]
+fn there_is_nothing_to_standardise_without_saliencies() {
+    let mut config = tiny(SymmetryBreaking::None);
+    ta_gates(&mut config.model).saliency_scale = SaliencyScale::Standardised;
+    let error = config.model.validate().expect_err("no saliencies");
+    assert_eq!(error.field, "encoder.ta_gates.saliency_scale");
 }

@@ -116,6 +116,7 @@ fn untrained_in(
         steps,
         model: cfg,
         trained_on: SeenClasses::new([]),
+        saliencies: None,
         holdout: None,
         training: serde_json::Value::Null,
         report: serde_json::Value::Null,

@@ -97,7 +97,7 @@ fn quick() -> FitConfig {
     FitConfig { model, loss, n_epochs: 60, averaged_epochs: 0, batch_size: 128, ..config }
 }
 
-fn observation(task: &str, architecture: &Architecture, budget: u32, accuracy: f64) -> pb::Observation {
+pub fn observation(task: &str, architecture: &Architecture, budget: u32, accuracy: f64) -> pb::Observation {
     pb::Observation {
         task: task.into(),
         architecture: Some(architecture.clone()),
@@ -128,8 +128,15 @@ async fn spawn(config: &FitConfig, spaces: &[&str]) -> TestApp {
     TestApp::spawn_with(&flags).await
 }
 
+/// Starts a run that succeeds, and follows it to its end.
+pub async fn trained(app: &TestApp, task: &str) -> pb::TrainingRun {
+    let run = over(app, task).await;
+    assert_eq!(run.state(), RunState::Succeeded, "{run:?}");
+    run
+}
+
 /// Starts a run and follows it to its end.
-async fn trained(app: &TestApp, task: &str) -> pb::TrainingRun {
+pub async fn over(app: &TestApp, task: &str) -> pb::TrainingRun {
     let mut service = TrainingServiceClient::new(app.channel.clone());
     let request = pb::StartTrainingRunRequest { task: task.into(), request_id: String::new() };
     let run = service.start_training_run(request).await.expect("a run").into_inner().run.expect("always set");
@@ -139,12 +146,11 @@ async fn trained(app: &TestApp, task: &str) -> pb::TrainingRun {
     while let Some(update) = updates.message().await.expect("an update") {
         last = update.run.expect("always set");
     }
-    assert_eq!(last.state(), RunState::Succeeded, "{last:?}");
     last
 }
 
 /// Makes a version champion, where the gate has not done so.
-async fn promote(app: &TestApp, task: &str, version: &str) {
+pub async fn promote(app: &TestApp, task: &str, version: &str) {
     let mut service = ModelServiceClient::new(app.channel.clone());
     let request = pb::GetModelVersionRequest { task: task.into(), version: version.into() };
     let found = service.get_model_version(request).await.expect("the version").into_inner();

@@ -17,6 +17,7 @@ mod predict;
 mod protocol;
 mod recorder;
 mod refusals;
+mod saliencies;
 mod search_spaces;
 mod shutdown;
 mod tasks;

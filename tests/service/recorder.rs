@@ -191,6 +191,7 @@ impl TaskService for Recorder {
         let stored = StoredTask {
             task: Task::nasbench201_cifar10(),
             policy: RetrainingPolicy::default(),
+            saliency_proxy: None,
             created_at: Timestamp { unix_micros: 0 },
             archived_at: None,
             last_sequence: Sequence(0),

@@ -30,7 +30,9 @@ async fn refusals(app: &TestApp, good: &Architecture, bad: Vec<Architecture>) ->
         assert_eq!(outcomes.next().expect("three results"), Ok(expected));
         let error = outcomes.next().expect("three results").expect_err("a bad architecture");
         assert_eq!(outcomes.next().expect("three results"), Ok(expected));
-        assert_eq!(error.code, i32::from(Code::InvalidArgument));
+        let is_missing = error.get_details_precondition_failure().is_some();
+        let code = if is_missing { Code::FailedPrecondition } else { Code::InvalidArgument };
+        assert_eq!(error.code, i32::from(code));
         let violation = error.get_details_bad_request().expect("which field").field_violations.remove(0);
         assert_eq!(error.message, format!("{}: {}", violation.field, violation.description));
         refusals.push((violation.field, violation.description));
@@ -87,7 +89,7 @@ async fn saliencies_that_a_model_needs_must_be_there_and_of_its_shape() {
         assert_eq!(field, "architectures[1].saliencies");
     }
     let alone = app.predict(sample(1)).await.expect("the call succeeds").results.remove(0);
-    assert_eq!(score(alone).expect_err("no saliencies").code, i32::from(Code::InvalidArgument));
+    assert_eq!(score(alone).expect_err("no saliencies").code, i32::from(Code::FailedPrecondition));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod only_sqlite;
 mod pages;
 mod retractions;
 mod runs;
+mod saliencies;
 mod search_spaces;
 mod tasks;
 
@@ -46,7 +47,7 @@ on_both_databases! {
         a_task_is_read_back_as_it_was_created,
         a_name_is_given_once,
         tasks_are_paged_by_name,
-        a_policy_is_replaced,
+        settings_are_replaced,
         policy_changes_at_once_are_all_kept,
         what_a_newer_binary_wrote_is_passed_over,
         an_archived_task_takes_nothing_new,
@@ -147,6 +148,15 @@ on_both_databases! {
         spaces_are_listed_by_name,
         a_task_of_a_created_space_keeps_what_was_measured,
         a_task_of_a_space_that_nobody_created_is_not_kept,
+    }
+    saliencies {
+        saliencies_are_read_back_as_they_were_measured,
+        what_was_measured_first_stays,
+        every_part_of_the_key_tells_saliencies_apart,
+        more_than_a_statement_takes_are_kept,
+        two_that_store_the_same_at_once_both_can,
+        a_row_of_another_shape_is_an_error,
+        the_schema_refuses_what_no_saliencies_are,
     }
     changes {
         a_change_is_heard_of_by_all,

@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::made::{architectures, key, live, name, observation, stored_task, two_unmigrated};
 
 /// The newest migration of this binary.
-const BINARY: i64 = 3;
+const BINARY: i64 = 4;
 
 /// Applies a migration that a newer binary would know.
 async fn step_ahead(database: &Database, lowest_binary: i64) {
@@ -65,7 +65,7 @@ pub async fn a_check_names_what_is_due_and_does_nothing(database: Database) {
     let error = store.migrate(MigrateMode::Check).await.expect_err("nothing was migrated");
     assert!(matches!(error, OpenError::MigrationsPending { schema: None, binary: BINARY }), "{error:?}");
     let message = error.to_string();
-    assert!(message.contains("at version none") && message.contains("needs 3"), "{message}");
+    assert!(message.contains("at version none") && message.contains("needs 4"), "{message}");
     assert_eq!(n_tables(&database).await, 0);
 
     store.migrate(MigrateMode::Auto).await.expect("a database that can be migrated");
@@ -89,11 +89,11 @@ pub async fn a_schema_one_contract_step_ahead_is_refused(database: Database) {
     for mode in [MigrateMode::Auto, MigrateMode::Check] {
         let error = database.connect().await.migrate(mode).await.expect_err("a schema that is too new");
         assert!(
-            matches!(error, OpenError::SchemaTooNew { schema: 4, lowest: 4, binary: BINARY }),
+            matches!(error, OpenError::SchemaTooNew { schema: 5, lowest: 5, binary: BINARY }),
             "{error:?}"
         );
         let message = error.to_string();
-        assert!(message.contains("at version 4") && message.contains("this binary is at 3"), "{message}");
+        assert!(message.contains("at version 5") && message.contains("this binary is at 4"), "{message}");
     }
     // Whoever was refused does not keep others from migrating.
     database.execute("UPDATE schema_compatibility SET lowest_binary = 1").await.expect("a change");
@@ -146,6 +146,7 @@ pub async fn what_the_first_schema_kept_is_kept(database: Database) {
     assert_eq!(schema, Schema { before: Some(1), version: BINARY });
     let kept = store.task_by_name(&name("one")).await.expect("an answer").expect("the task");
     assert_eq!((kept.last_sequence, kept.promotion_paused_at), (Sequence(1), None));
+    assert_eq!(kept.saliency_proxy, None);
     let task = kept.task;
     assert_eq!(live(&store, &task).await[0].observation, observation(&task, &network, 5.0));
     assert_eq!(live(&store, &task).await[0].observation.key(), &key(&task, &network));

@@ -3,7 +3,8 @@
 use std::slice;
 
 use tagates::domain::{
-    Budget, Goal, Holdout, ObservationFilter, RetrainingPolicy, Sequence, Task, TaskName, Unit,
+    Budget, Goal, Holdout, ObservationFilter, RetrainingPolicy, SaliencyProxy, Sequence, Task, TaskName,
+    TaskSettings, Unit,
 };
 use tagates::space;
 use tagates::store::{Error, RequestKey, Store, TaskInserted};
@@ -45,7 +46,9 @@ pub async fn a_task_is_read_back_as_it_was_created(database: Database) {
         min_new_share: 0.1 + 0.2,
         ..RetrainingPolicy::default()
     };
-    let inserted = store.task_insert(&unusual, &policy, None).await.expect("an answer");
+    let saliency_proxy = Some(SaliencyProxy { name: "'\"".to_owned(), seed: 7 });
+    let settings = TaskSettings { policy: policy.clone(), saliency_proxy: saliency_proxy.clone() };
+    let inserted = store.task_insert(&unusual, settings, None).await.expect("an answer");
     let TaskInserted::Created(returned) = inserted else { panic!("the name is free") };
     let read = store.task_by_name(&unusual.name).await.expect("an answer").expect("the task");
     for stored in [returned, read] {
@@ -59,6 +62,7 @@ pub async fn a_task_is_read_back_as_it_was_created(database: Database) {
         assert_eq!(stored.task.budgets, unusual.budgets);
         assert_eq!(stored.task.holdout, unusual.holdout);
         assert_eq!(stored.policy, policy);
+        assert_eq!(stored.saliency_proxy, saliency_proxy);
         assert_eq!(stored.archived_at, None);
         assert_eq!(stored.last_sequence, Sequence(0));
         // Microseconds, not milliseconds or seconds: some time between 2020 and 2100.
@@ -98,22 +102,28 @@ pub async fn tasks_are_paged_by_name(database: Database) {
     assert_eq!(page(None, 100, true).await, sorted);
 }
 
-pub async fn a_policy_is_replaced(database: Database) {
+pub async fn settings_are_replaced(database: Database) {
     let store = database.store().await;
     stored_task(&store, "one").await;
     stored_task(&store, "two").await;
     let policy = RetrainingPolicy { cool_down_s: 86_400, ..RetrainingPolicy::default() };
-    let updated = store
-        .task_policy_update(&name("one"), |_| policy.clone())
-        .await
-        .expect("an answer")
-        .expect("the task");
-    assert_eq!(updated.policy, policy);
-    let read =
-        async |text| store.task_by_name(&name(text)).await.expect("an answer").expect("the task").policy;
-    assert_eq!(read("one").await, policy);
-    assert_eq!(read("two").await, RetrainingPolicy::default());
-    assert!(store.task_policy_update(&name("three"), |policy| policy).await.expect("an answer").is_none());
+    let saliency_proxy = Some(SaliencyProxy { name: "small".to_owned(), seed: u32::MAX });
+    let settings = TaskSettings { policy, saliency_proxy };
+    let read = async |text| {
+        let stored = store.task_by_name(&name(text)).await.expect("an answer").expect("the task");
+        TaskSettings { policy: stored.policy, saliency_proxy: stored.saliency_proxy }
+    };
+    for settings in [settings, TaskSettings::default()] {
+        let updated = store
+            .task_update(&name("one"), |_| settings.clone())
+            .await
+            .expect("an answer")
+            .expect("the task");
+        assert_eq!((&updated.policy, &updated.saliency_proxy), (&settings.policy, &settings.saliency_proxy));
+        assert_eq!(read("one").await, settings);
+        assert_eq!(read("two").await, TaskSettings::default());
+    }
+    assert!(store.task_update(&name("three"), |settings| settings).await.expect("an answer").is_none());
 }
 
 pub async fn policy_changes_at_once_are_all_kept(database: Database) {
@@ -122,12 +132,12 @@ pub async fn policy_changes_at_once_are_all_kept(database: Database) {
     let changes = (0..20).map(|i| {
         let store = store.clone();
         tokio::spawn(async move {
-            let add = |policy: RetrainingPolicy| RetrainingPolicy {
-                min_observations: policy.min_observations + 1,
-                cool_down_s: policy.cool_down_s + i,
-                ..policy
+            let add = |mut settings: TaskSettings| {
+                settings.policy.min_observations += 1;
+                settings.policy.cool_down_s += i;
+                settings
             };
-            store.task_policy_update(&name("one"), add).await.expect("an answer").expect("the task");
+            store.task_update(&name("one"), add).await.expect("an answer").expect("the task");
         })
     });
     for change in changes.collect::<Vec<_>>() {

@@ -4,6 +4,7 @@ use crate::cli::rows::{GoalArg, UnitArg};
 use crate::cli::server::ServerArgs;
 use crate::cli::tasks::policy::PolicyArgs;
 use crate::cli::tasks::print;
+use crate::cli::tasks::saliency::SaliencyArgs;
 use crate::domain::{Goal, Unit};
 use crate::pb;
 
@@ -50,6 +51,8 @@ pub struct Args {
     request_id: String,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    saliencies: SaliencyArgs,
 }
 
 /// Creates the task and prints it.
@@ -82,6 +85,7 @@ impl From<Args> for pb::Task {
             holdout_share: args.holdout_share,
             holdout_salt: args.holdout_salt,
             retraining_policy: Some(args.policy.into()),
+            saliency_proxy: args.saliencies.into(),
             ..Self::default()
         }
     }

@@ -6,6 +6,7 @@ mod get;
 mod list;
 mod policy;
 mod record;
+mod saliency;
 mod update;
 
 use anyhow::Context;
@@ -25,7 +26,7 @@ pub enum Command {
     Get(get::Args),
     /// Create a task.
     Create(Box<create::Args>),
-    /// Change when a task is retrained.
+    /// Change when a task is retrained, or how its saliencies are measured.
     Update(update::Args),
     /// Close a task: it takes no observations any more.
     Archive(archive::Args),

@@ -22,6 +22,8 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     retraining_policy: Option<PolicyRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    saliency_proxy: Option<SaliencyProxyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
@@ -34,6 +36,12 @@ pub(super) struct Record {
 struct RangeRecord {
     min: f64,
     max: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct SaliencyProxyRecord {
+    name: String,
+    seed: u32,
 }
 
 /// What is null is not set: a run is never due for staleness alone.
@@ -78,6 +86,9 @@ impl From<pb::Task> for Record {
             holdout_share: task.holdout_share,
             holdout_salt: task.holdout_salt,
             retraining_policy: task.retraining_policy.map(Into::into),
+            saliency_proxy: task
+                .saliency_proxy
+                .map(|proxy| SaliencyProxyRecord { name: proxy.name, seed: proxy.seed }),
             created_at: task.created_at.map(|moment| moment.to_string()),
             archived_at: task.archived_at.map(|moment| moment.to_string()),
             last_sequence: task.last_sequence,

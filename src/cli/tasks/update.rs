@@ -5,6 +5,7 @@ use prost_types::FieldMask;
 use crate::cli::server::ServerArgs;
 use crate::cli::tasks::policy::PolicyArgs;
 use crate::cli::tasks::print;
+use crate::cli::tasks::saliency::SaliencyArgs;
 use crate::pb;
 
 /// Which task, and what changes.
@@ -19,6 +20,7 @@ use crate::pb;
     "warm_start",
     "min_holdout",
     "max_tau_loss",
+    "saliency_proxy",
 ]))]
 pub struct Args {
     #[command(flatten)]
@@ -27,6 +29,8 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    saliencies: SaliencyArgs,
 }
 
 /// Changes what is given, leaves the rest, and prints the task.
@@ -35,9 +39,14 @@ pub struct Args {
 /// When the server cannot be asked or refuses.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let connection = args.server.connect()?;
-    let update_mask = Some(FieldMask { paths: args.policy.paths() });
-    let task =
-        pb::Task { name: args.name, retraining_policy: Some(args.policy.into()), ..pb::Task::default() };
+    let paths = args.policy.paths().into_iter().chain(args.saliencies.path()).collect();
+    let task = pb::Task {
+        name: args.name,
+        retraining_policy: Some(args.policy.into()),
+        saliency_proxy: args.saliencies.into(),
+        ..pb::Task::default()
+    };
+    let update_mask = Some(FieldMask { paths });
     let request = pb::UpdateTaskRequest { task: Some(task), update_mask };
     print(connection.call(connection.tasks().update_task(request))?.task)
 }

@@ -1,14 +1,12 @@
 //! `tagates zero-cost`
 
+mod cache;
 mod measured_table;
 
 use std::collections::HashSet;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -17,14 +15,13 @@ use serde_json::{Map, Value};
 
 use crate::cli::definition::builtin_or_file;
 use crate::cli::rows::condition;
+use crate::cli::zero_cost::cache::Cache;
 use crate::cli::zero_cost::measured_table::{MeasuredTable, RESERVED};
 use crate::cli::{Outcome, available_threads};
 use crate::fit::table::{Row, Selection, rows};
 use crate::space::{Architecture, SearchSpace};
-use crate::zero_cost::{Error, Measured, Proxy, check_space, measure};
-
-/// Candle walks a network's layers by recursion, and some have thousands.
-const STACK_SIZE_BYTES: usize = 64 << 20;
+use crate::store;
+use crate::zero_cost::{Measured, Measurer, Proxy, side_by_side};
 
 /// Which architectures are measured how.
 #[derive(Debug, clap::Args)]
@@ -60,11 +57,17 @@ pub struct Args {
     /// Where it goes, a JSON object a line: `arch`, `saliencies` (a row of metrics for each operation as written, for
     /// `train --saliencies saliencies`), `network` (the metrics of the whole network), each as sign(x) ln(1 + |x|) of a
     /// sum x over weights. Architectures that are there already are not measured again.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "cache")]
+    out: Option<PathBuf>,
+    /// Keep it in a server's database (--database or --data-dir), whose tasks with this proxy and seed then need not
+    /// measure these architectures. Those that are there already are not measured again.
+    #[arg(long)]
+    cache: bool,
     /// Networks side by side, one thread each.
     #[arg(long, value_name = "N", default_value_t = available_threads())]
     jobs: NonZero<usize>,
+    #[command(flatten)]
+    store: store::Config,
 }
 
 /// An architecture to be measured.
@@ -83,26 +86,26 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let space = builtin_or_file(&args.space)?;
     let proxy =
         Proxy::read(&args.proxy).with_context(|| format!("could not use {} (--proxy)", args.proxy))?;
-    check_space(&space, &proxy)?;
+    let measurer = Measurer::new(&args.proxy, proxy, args.seed)
+        .with_context(|| format!("could not use {} (--proxy)", args.proxy))?;
+    measurer.check_space(&space)?;
     if let Some(taken) = args.keep.iter().find(|column| RESERVED.contains(&column.as_str())) {
         bail!("column {taken} is one of the results, rename the one that is to be kept (--keep)");
     }
-    let mut table = MeasuredTable::open(&args.out, &args.proxy, args.seed)
-        .with_context(|| format!("could not go on with {} (--out)", args.out.display()))?;
-    let candidates = args
-        .candidates(&space, table.architectures())
-        .with_context(|| format!("could not use {}", args.data.display()))?;
+    let mut destinations = Destinations::open(args, &measurer)?;
+    let candidates =
+        args.candidates(&space).with_context(|| format!("could not use {}", args.data.display()))?;
+    let candidates = destinations.missing(candidates)?;
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len}, {eta} left").expect("a valid template");
     let bar = ProgressBar::new(candidates.len() as u64).with_style(style);
     let mut outcome = Outcome::Complete;
-    measure_all(&candidates, &proxy, args, |candidate, measured, duration| {
-        match measured {
-            Ok(measured) => {
-                let could_not = || format!("could not write {} (--out)", args.out.display());
-                table
-                    .append(&candidate.architecture, &candidate.kept, &proxy, &measured, duration)
-                    .with_context(could_not)?;
-            }
+    let measure = |candidate: &Candidate| {
+        let start = Instant::now();
+        (measurer.measure(&candidate.architecture), start.elapsed())
+    };
+    side_by_side(&candidates, args.jobs, measure, |candidate, (result, duration)| {
+        match result {
+            Ok(found) => destinations.add(candidate, &measurer, &found, duration)?,
             Err(error) => {
                 outcome = Outcome::Partial;
                 let error = anyhow::Error::from(error);
@@ -110,21 +113,76 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
             }
         }
         bar.inc(1);
-        Ok(())
+        anyhow::Ok(())
     })?;
     bar.finish();
     Ok(outcome)
 }
 
+/// Where results go.
+struct Destinations<'a> {
+    table: Option<(&'a Path, MeasuredTable)>,
+    cache: Option<Cache>,
+}
+
+impl<'a> Destinations<'a> {
+    fn open(args: &'a Args, measurer: &Measurer) -> anyhow::Result<Self> {
+        let origin = measurer.origin();
+        let table = args.out.as_deref().map(|path| {
+            let table = MeasuredTable::open(path, origin)
+                .with_context(|| format!("could not go on with {} (--out)", path.display()))?;
+            anyhow::Ok((path, table))
+        });
+        let cache = args.cache.then(|| Cache::open(&args.store, origin));
+        let cache = cache.transpose().context("could not use the database (--cache)")?;
+        Ok(Self { table: table.transpose()?, cache })
+    }
+
+    /// Those that some destination has nothing of.
+    fn missing(&self, mut candidates: Vec<Candidate>) -> anyhow::Result<Vec<Candidate>> {
+        let architectures: Vec<_> = candidates.iter().map(|it| it.architecture.clone()).collect();
+        let mut is_missing = match &self.cache {
+            Some(cache) => cache.has(&architectures)?.into_iter().map(|has| !has).collect(),
+            None => vec![false; candidates.len()],
+        };
+        if let Some((_, table)) = &self.table {
+            for (is_missing, architecture) in is_missing.iter_mut().zip(&architectures) {
+                *is_missing |= !table.architectures().contains(architecture.text());
+            }
+        }
+        let mut is_missing = is_missing.into_iter();
+        candidates.retain(|_| is_missing.next().is_some_and(|is_missing| is_missing));
+        Ok(candidates)
+    }
+
+    fn add(
+        &mut self,
+        candidate: &Candidate,
+        measurer: &Measurer,
+        found: &Measured,
+        duration: Duration,
+    ) -> anyhow::Result<()> {
+        let Candidate { architecture, kept, .. } = candidate;
+        if let Some((path, table)) = &mut self.table
+            && !table.architectures().contains(architecture.text())
+        {
+            let could_not = || format!("could not write {} (--out)", path.display());
+            table.append(architecture, kept, measurer, found, duration).with_context(could_not)?;
+        }
+        if let Some(cache) = &self.cache {
+            cache
+                .insert(architecture, &found.operations)
+                .context("could not write the database (--cache)")?;
+        }
+        Ok(())
+    }
+}
+
 impl Args {
-    /// The selected architectures that have not been measured, each once.
-    fn candidates(
-        &self,
-        space: &Arc<SearchSpace>,
-        measured: &HashSet<String>,
-    ) -> anyhow::Result<Vec<Candidate>> {
+    /// The selected architectures, each once.
+    fn candidates(&self, space: &Arc<SearchSpace>) -> anyhow::Result<Vec<Candidate>> {
         let selection = Selection { conditions: self.conditions.clone(), skip: self.skip, first: self.first };
-        let mut seen = measured.clone();
+        let mut seen = HashSet::new();
         let mut candidates = Vec::new();
         for row in selection.pick(rows(&self.data)?)? {
             let candidate = self.candidate(&row, space)?;
@@ -141,37 +199,4 @@ impl Args {
         let kept = self.keep.iter().map(|column| Ok((column.clone(), row.field(column)?.clone())));
         Ok(Candidate { line: row.line, architecture, kept: kept.collect::<anyhow::Result<_>>()? })
     }
-}
-
-/// Measures side by side, and hands over each result as it comes.
-fn measure_all(
-    candidates: &[Candidate],
-    proxy: &Proxy,
-    args: &Args,
-    mut hand_over: impl FnMut(&Candidate, Result<Measured, Error>, Duration) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::sync_channel(args.jobs.get());
-    let work = |sender: mpsc::SyncSender<_>| {
-        while let Some(candidate) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let start = Instant::now();
-            let measured = measure(&candidate.architecture, proxy, args.seed);
-            if sender.send((candidate, measured, start.elapsed())).is_err() {
-                return; // Whoever takes results has given up.
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..args.jobs.get().min(candidates.len()) {
-            let (work, sender) = (&work, sender.clone());
-            thread::Builder::new()
-                .stack_size(STACK_SIZE_BYTES)
-                .spawn_scoped(scope, move || work(sender))
-                .context("could not start a thread (--jobs)")?;
-        }
-        drop(sender);
-        results
-            .into_iter()
-            .try_for_each(|(candidate, measured, duration)| hand_over(candidate, measured, duration))
-    })
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::baselines::{GcnConfig, LstmConfig, MlpConfig};
 pub use self::encoder::{Encoder, PredictorKind};
-pub use self::ta_gates::{Encodes, OtherNode, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask};
+pub use self::ta_gates::{
+    Encodes, OtherNode, SaliencyScale, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
+};
 use crate::model::Features;
 use crate::space::SearchSpace;
 
@@ -100,6 +102,12 @@ impl ModelConfig {
     #[must_use]
     pub fn n_steps(&self) -> usize {
         self.encoder.n_steps()
+    }
+
+    /// Saliency metrics an operation may or must come with, `None` where no saliencies are used.
+    #[must_use]
+    pub fn n_metrics_taken(&self) -> Option<usize> {
+        self.n_metrics().or((self.features.n_metrics > 0).then_some(self.features.n_metrics))
     }
 
     /// Saliency metrics an operation must come with, `None` where no saliencies are used.

@@ -35,6 +35,9 @@ pub struct TaGatesConfig {
     pub update_mask: UpdateMask,
     /// How operations of one kind are told apart.
     pub symmetry_breaking: SymmetryBreaking,
+    /// In which scale saliencies come to it.
+    #[serde(default, skip_serializing_if = "SaliencyScale::is_as_given")]
+    pub saliency_scale: SaliencyScale,
     /// Where nodes start that are no input.
     #[serde(default)]
     pub other_node: OtherNode,
@@ -115,6 +118,25 @@ pub enum SymmetryBreaking {
     },
 }
 
+/// In which scale saliencies come to the encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaliencyScale {
+    /// As they are given (published code, whose saliencies were scaled by whoever made them).
+    #[default]
+    AsGiven,
+    /// Each metric with mean 0 and deviation 1 over the operations with trained weights of the training set; 0 for
+    /// operations without any. What hardly varies there, as mere rounding, is not enlarged.
+    Standardised,
+}
+
+impl SaliencyScale {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_as_given(&self) -> bool {
+        *self == Self::AsGiven
+    }
+}
+
 impl SymmetryBreaking {
     /// Saliency metrics an operation must come with, `None` where no saliencies are used.
     #[must_use]
@@ -141,6 +163,7 @@ impl Default for TaGatesConfig {
             update_input: UpdateInput::Messages,
             update_mask: UpdateMask::Parametrised,
             symmetry_breaking: SymmetryBreaking::None,
+            saliency_scale: SaliencyScale::AsGiven,
             other_node: OtherNode::Zero,
             read_out: None,
             encodes: Encodes::Written,
@@ -161,6 +184,9 @@ impl TaGatesConfig {
         widths("update_dims", &self.update_dims, 0)?;
         if let Some(n_metrics) = self.symmetry_breaking.n_metrics() {
             within("symmetry_breaking.n_metrics", n_metrics, 1, MAX_DIM)?;
+        } else if self.saliency_scale == SaliencyScale::Standardised {
+            let problem = "symmetry_breaking takes no saliencies that could be standardised";
+            return Err(error("saliency_scale", problem.to_owned()));
         }
         let scale = match self.symmetry_breaking {
             SymmetryBreaking::Random { scale } => scale,

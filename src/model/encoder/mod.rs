@@ -11,6 +11,7 @@ mod graph_rows;
 mod line_gcn;
 mod lstm;
 mod mlp;
+mod saliencies;
 mod sequence;
 mod ta_gates;
 
@@ -27,6 +28,7 @@ pub(in crate::model) use self::graph_batch::Direction;
 use self::line_gcn::LineGcn;
 use self::lstm::{LstmEncoder, Read};
 use self::mlp::MlpEncoder;
+pub(in crate::model) use self::saliencies::{is_saliency_statistic, saliency_statistics};
 pub use self::sequence::one_hot;
 use self::ta_gates::TaGates;
 use crate::model::{Encoder, Input};

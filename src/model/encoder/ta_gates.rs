@@ -6,9 +6,11 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 use crate::model::encoder::graph_batch::{GraphBatch, ReadNodes};
+use crate::model::encoder::saliencies::{SALIENCIES, standardised_metrics};
 use crate::model::encoder::{Encode, Noise, Padding, carried, picked, side_by_side};
 use crate::model::layers::{Flow, Linear, Mlp, Stack, linear};
 use crate::model::naming::Table;
+use crate::model::statistics::Scale;
 use crate::model::{Input, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask, naming};
 use crate::space::{Placement, SearchSpace};
 
@@ -27,6 +29,8 @@ pub struct TaGates {
     start: Linear,
     forward: Stack,
     symmetry: Symmetry,
+    /// Where saliencies are standardised.
+    saliency_scale: Option<Scale>,
     update: Option<Update>,
 }
 
@@ -75,6 +79,10 @@ impl TaGates {
             start: linear(cfg.node_dim, cfg.hidden_dim, &vb.pp("x_hidden"))?,
             forward: Stack::new(space.placement, cfg.hidden_dim, forward_dims, seen_dim, &vb.pp("gcns"))?,
             symmetry: Symmetry::new(cfg, vb)?,
+            saliency_scale: match standardised_metrics(cfg) {
+                Some(n_metrics) => Some(Scale::new(n_metrics, &vb.pp(SALIENCIES))?),
+                None => None,
+            },
             update: match cfg.n_steps {
                 1 => None,
                 n_steps => Some(Update::new(cfg, space, n_steps - 1, seen_dim, vb)?),
@@ -136,7 +144,11 @@ impl Encode for TaGates {
     }
 
     fn embed(&self, inputs: &[Input<'_>], noise: &mut Noise<'_>, padding: Padding) -> Result<Vec<Tensor>> {
-        self.forward(&GraphBatch::new(inputs, &self.cfg, noise, padding, self.dtype, &self.device)?)
+        let mut batch = GraphBatch::new(inputs, &self.cfg, noise, padding, self.dtype, &self.device)?;
+        if let (Some(scale), Some(saliencies)) = (&self.saliency_scale, &batch.symmetry) {
+            batch.symmetry = Some(scale.rows(saliencies, &batch.is_parametrised)?);
+        }
+        self.forward(&batch)
     }
 }
 

@@ -24,8 +24,11 @@ use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
 use crate::retraining::fitting::{Configured, Fit};
 use crate::retraining::gate::Decision;
 use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, is_kept_back, judge};
+use crate::retraining::saliencies::{Measuring, SaliencyError};
 use crate::retraining::watch::{Stop, Watch};
+use crate::space::SaliencyOrigin;
 use crate::store::{self, ClaimedRun, Enqueued, Fenced, Finish, NewVersion, Promote, Store};
+use crate::zero_cost::Proxies;
 
 /// Attempts that may lead nowhere before a run is failed for good.
 const MAX_ATTEMPTS: u32 = 5;
@@ -73,6 +76,7 @@ pub struct Driver {
     store: Store,
     fit: Arc<dyn Fit>,
     timing: Timing,
+    measuring: Measuring,
 }
 
 /// Why an attempt failed.
@@ -82,6 +86,8 @@ enum Error {
     Store(#[from] store::Error),
     #[error("task is gone or archived")]
     NoTask,
+    #[error("there is nothing to train on")]
+    Saliencies(#[source] SaliencyError),
     #[error("could not train")]
     Fit(#[from] FitError),
     #[error("could not judge the new version")]
@@ -92,11 +98,21 @@ enum Error {
     Thread(#[from] std::io::Error),
 }
 
+impl From<SaliencyError> for Error {
+    fn from(error: SaliencyError) -> Self {
+        match error {
+            SaliencyError::Store(error) => Self::Store(error),
+            error => Self::Saliencies(error),
+        }
+    }
+}
+
 impl Error {
     /// Whether the same snapshot would fail again.
     fn is_lasting(&self) -> bool {
         match self {
             Self::NoTask => true,
+            Self::Saliencies(error) => error.is_lasting(),
             Self::Fit(error) => match error {
                 FitError::Config(_)
                 | FitError::TooManyTargets { .. }
@@ -131,15 +147,27 @@ impl Driver {
     /// A driver that trains by `fit`.
     #[must_use]
     pub fn new(store: Store, fit: Arc<dyn Fit>, timing: Timing) -> Self {
-        Self { store, fit, timing }
+        Self { store, fit, timing, measuring: Measuring::default() }
     }
 
-    /// A driver that trains on `device` with as much of the machine as the settings give it.
+    /// The same, with saliencies measured so.
     #[must_use]
-    pub fn configured(store: Store, config: &Config, device: Device) -> Self {
+    pub fn measuring_with(self, measuring: Measuring) -> Self {
+        Self { measuring, ..self }
+    }
+
+    /// A driver that trains on `device` with as much of the machine as the settings give it, and measures saliencies
+    /// with `proxies`.
+    #[must_use]
+    pub fn configured(store: Store, config: &Config, device: Device, proxies: Arc<Proxies>) -> Self {
         let (n_threads, of_spaces) = (config.training_threads, config.training_config.clone());
+        let share = config.training_share;
         let fit = Configured { device, n_threads, of_spaces };
-        Self::new(store, Arc::new(fit), Timing { share: config.training_share, ..Timing::default() })
+        Self::new(store, Arc::new(fit), Timing { share, ..Timing::default() }).measuring_with(Measuring {
+            proxies,
+            n_threads,
+            share,
+        })
     }
 
     /// Goes on until `stop`. What is due is queued at once, woken by `nudge`, also while another run is worked
@@ -327,21 +355,34 @@ impl Driver {
             let definition = stored.task.clone();
             computed(move || datasets(&definition, &observations, max_targets)).await?
         };
+        let takes = self.fit.takes(&datasets.training);
+        let filled = self.measuring.filled(&self.store, &stored, takes, datasets, watch).await?;
+        let Some((datasets, origin)) = filled else {
+            return Ok(Attempt::Stopped(watch.stopping().unwrap_or(Stop::Lost)));
+        };
         watch.judge_by(&datasets.holdout);
         let datasets = Arc::new(datasets);
-        let start = if stored.policy.starts_warm { self.start(&stored.task, &datasets).await? } else { None };
+        let start = if stored.policy.starts_warm {
+            self.start(&stored.task, &datasets, origin.as_ref()).await?
+        } else {
+            None
+        };
         let (started_from, start) = start.unzip();
         let Some(checkpoint) = self.train(&datasets, start, watch).await? else {
             return Ok(Attempt::Stopped(watch.stopping().unwrap_or(Stop::Lost)));
         };
         let (checkpoint, report) = {
             let (definition, datasets) = (stored.task.clone(), datasets.clone());
-            computed(move || described(&checkpoint, &definition, &datasets, started_from.as_ref())).await??
+            let origin = origin.clone();
+            computed(move || {
+                described(&checkpoint, &definition, &datasets, origin.as_ref(), started_from.as_ref())
+            })
+            .await??
         };
         loop {
             // What it is compared with, and whether that may have consequences, can change until the end.
             let stored = self.open_task(&run.task).await?;
-            let champion = self.champion(&run.task).await?;
+            let champion = self.champion_seeing(&run.task, &datasets, origin.as_ref(), watch).await?;
             let expected = champion.as_ref().map(|(id, _)| id.clone());
             let (decision, drift) = {
                 let (datasets, checkpoint) = (datasets.clone(), checkpoint.clone());
@@ -429,13 +470,36 @@ impl Driver {
         &self,
         task: &Task,
         datasets: &Datasets,
+        origin: Option<&SaliencyOrigin>,
     ) -> Result<Option<(ModelVersionId, Checkpoint)>, Error> {
         let champion = self.champion(&task.name).await?;
         let start = champion.and_then(|(id, champion)| Some((id, champion.checkpoint?)));
         Ok(start.filter(|(_, checkpoint)| {
-            is_kept_back(checkpoint.header(), task, &datasets.holdout.examples)
+            let own = checkpoint.header().saliencies.as_ref();
+            let sees_the_same = match (own, origin) {
+                (Some(own), Some(origin)) => own.is_same(origin),
+                (own, origin) => own.is_none() && origin.is_none(),
+            };
+            sees_the_same
+                && is_kept_back(checkpoint.header(), task, &datasets.holdout.examples)
                 && self.fit.can_start_from(&datasets.training, checkpoint)
         }))
+    }
+
+    /// The champion, and the holdout as it is to see it, where that is another one.
+    async fn champion_seeing(
+        &self,
+        task: &TaskName,
+        datasets: &Datasets,
+        origin: Option<&SaliencyOrigin>,
+        watch: &Arc<Watch>,
+    ) -> Result<Option<(ModelVersionId, Champion)>, Error> {
+        let Some((id, mut champion)) = self.champion(task).await? else { return Ok(None) };
+        if let Some(checkpoint) = &champion.checkpoint {
+            let (header, holdout) = (checkpoint.header(), &datasets.holdout);
+            champion.holdout = self.measuring.holdout_of(&self.store, header, origin, holdout, watch).await?;
+        }
+        Ok(Some((id, champion)))
     }
 
     async fn champion(&self, task: &TaskName) -> Result<Option<(ModelVersionId, Champion)>, Error> {
@@ -451,7 +515,7 @@ impl Driver {
         };
         let version = self.store.version_by_id(task, &id).await?;
         let trained_up_to = version.and_then(|version| version.trained_up_to);
-        Ok(Some((id, Champion { checkpoint, trained_up_to })))
+        Ok(Some((id, Champion { checkpoint, trained_up_to, holdout: None })))
     }
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::{
     Budget, GateMargins, Holdout, Measurement, ModelVersion, Observation, ObservationKey, RetrainingPolicy,
-    Source, Task,
+    Source, Task, TaskSettings,
 };
 use crate::fit::{Dataset, FitConfig, Loss, Pairs, can_start_from};
 use crate::model::{Encoder, ModelConfig, TaGatesConfig};
@@ -241,8 +241,11 @@ async fn a_warm_start_is_from_the_champion_where_the_policy_says_so() {
     let starts = Arc::<Mutex<Vec<bool>>>::default();
     let bench = Bench::new(Noting { starts: starts.clone() }).await;
     for (n, starts_warm) in [(120, true), (160, true), (220, false)] {
-        let change = |policy| RetrainingPolicy { starts_warm, ..policy };
-        bench.store.task_policy_update(&bench.task.name, change).await.expect("an answer");
+        let change = |settings: TaskSettings| {
+            let policy = RetrainingPolicy { starts_warm, ..settings.policy };
+            TaskSettings { policy, ..settings }
+        };
+        bench.store.task_update(&bench.task.name, change).await.expect("an answer");
         bench.observe(measured(n)).await;
         bench.reconcile().await;
         assert_eq!(bench.last_run().await.state, RunState::Succeeded);

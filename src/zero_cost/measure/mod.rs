@@ -25,15 +25,16 @@ pub struct Measured {
     pub n_parameters: usize,
 }
 
-/// Measures an architecture: builds its network at the size of the proxy, its weights, images and classes drawn from
-/// the seed.
-///
-/// # Errors
-/// When nothing is known of how cells of its space are stacked, or numbers become too large.
-pub fn measure(architecture: &Architecture, proxy: &Proxy, seed: u64) -> Result<Measured, Error> {
+/// See [`Measurer::measure`](crate::zero_cost::Measurer::measure). The batch is that of the proxy.
+pub fn measure(
+    architecture: &Architecture,
+    proxy: &Proxy,
+    seed: u64,
+    batch: &Batch,
+) -> Result<Measured, Error> {
     let network = Network::of(architecture, proxy)?;
     let parameters = Parameters::initial(&network, seed)?;
-    let by_weight = saliencies_of_weights(&network, &parameters, proxy, seed)?;
+    let by_weight = saliencies_of_weights(&network, &parameters, proxy, batch)?;
     let n_metrics = proxy.metrics.len();
     let mut of_places = vec![0.0; architecture.n_places() * n_metrics];
     let mut of_network = vec![0.0; n_metrics];
@@ -57,11 +58,10 @@ fn saliencies_of_weights(
     network: &Network,
     parameters: &Parameters,
     proxy: &Proxy,
-    seed: u64,
+    batch: &Batch,
 ) -> Result<Vec<Vec<f64>>, Error> {
-    let batch = Batch::noise(proxy, seed)?;
     let of_loss = if proxy.metrics.iter().any(|metric| metric.is_of_loss()) {
-        Some(Slope::of_loss(network, parameters, &batch)?)
+        Some(Slope::of_loss(network, parameters, batch)?)
     } else {
         None
     };
@@ -74,7 +74,7 @@ fn saliencies_of_weights(
         Metric::Snip => pairs(weights, &of_loss().weights, |weight, slope| (weight * slope)?.abs()),
         Metric::Plain => pairs(weights, &of_loss().weights, |weight, slope| weight * slope),
         Metric::Grasp => {
-            let products = curvature::of_loss(network, parameters, &batch, of_loss(), curvature::STEP)?;
+            let products = curvature::of_loss(network, parameters, batch, of_loss(), curvature::STEP)?;
             pairs(weights, &products, |weight, product| (weight * product)?.neg())
         }
         Metric::Fisher => {

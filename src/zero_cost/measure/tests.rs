@@ -7,16 +7,17 @@ use rand_chacha::ChaCha8Rng;
 
 use super::curvature::{STEP, along};
 use super::slope::Slope;
-use super::{Measured, curvature, measure, saliencies_of_weights};
+use super::{Measured, curvature, saliencies_of_weights};
 use crate::space::{self, Architecture};
 use crate::zero_cost::batch::Batch;
 use crate::zero_cost::network::{Network, Parameters};
-use crate::zero_cost::{Metric, Proxy, Size};
+use crate::zero_cost::{Error, Images, Measurer, Metric, Proxy, Size};
 
 fn tiny() -> Proxy {
     let size = Size { channels: 8, cells_per_stage: 1 };
     Proxy {
         metrics: Metric::ALL.to_vec(),
+        images: Images::Noise,
         n_images: 4,
         image_side: 8,
         n_classes: 4,
@@ -25,6 +26,10 @@ fn tiny() -> Proxy {
         darts: size,
         enas: size,
     }
+}
+
+fn measure(architecture: &Architecture, proxy: &Proxy, seed: u64) -> std::result::Result<Measured, Error> {
+    Measurer::new("tiny", proxy.clone(), seed)?.measure(architecture)
 }
 
 fn cell(text: &str) -> Architecture {
@@ -98,7 +103,8 @@ fn scale_does_not_matter_before_a_normalisation() {
         let proxy = Proxy { n_images: 16, ..tiny() };
         let network = Network::of(&architecture, &proxy).expect("a known network");
         let parameters = Parameters::initial(&network, 0).expect("values");
-        let values = saliencies_of_weights(&network, &parameters, &proxy, 0).expect("finite");
+        let batch = Batch::of(&proxy, 0).expect("images");
+        let values = saliencies_of_weights(&network, &parameters, &proxy, &batch).expect("finite");
         let [grad_norm, snip, grasp, _, plain, ..] = values.as_slice() else { panic!("every metric") };
         let weights = network.weights().iter().enumerate();
         for (index, weight) in weights.filter(|(_, weight)| weight.place.is_some()) {
@@ -117,7 +123,7 @@ fn the_curvature_of_networks_is_the_one_of_smaller_steps() {
         for architecture in space.sample(2, 0) {
             let network = Network::of(&architecture, &tiny()).expect("a known network");
             let parameters = Parameters::initial(&network, 0).expect("values");
-            let batch = Batch::noise(&tiny(), 0).expect("images");
+            let batch = Batch::of(&tiny(), 0).expect("images");
             let product = |parameters: &Parameters, batch: &Batch, step| {
                 let slope = Slope::of_loss(&network, parameters, batch).expect("differentiable");
                 curvature::of_loss(&network, parameters, batch, &slope, step).expect("differentiable")
@@ -125,7 +131,7 @@ fn the_curvature_of_networks_is_the_one_of_smaller_steps() {
             let found = product(&parameters, &batch, STEP);
             let double = |values: &Tensor| values.to_dtype(DType::F64);
             let images = double(&batch.images).expect("numbers");
-            let batch = Batch { images, classes: batch.classes };
+            let batch = Batch { images, ..batch };
             let exact = product(&parameters.map(double).expect("numbers"), &batch, STEP / 10.0);
             let error = relative_error(&found, &exact);
             assert!(error < 1e-2, "{architecture:?}: {error}");

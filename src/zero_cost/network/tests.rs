@@ -7,13 +7,14 @@ use candle_core::Tensor;
 use super::{Network, Parameters, Pass};
 use crate::space::{self, Architecture, Definition, SearchSpace};
 use crate::zero_cost::batch::Batch;
-use crate::zero_cost::{Error, Metric, Proxy, Size};
+use crate::zero_cost::{Error, Images, Metric, Proxy, Size};
 
 /// Networks and mini-batches as small as they can be.
 fn tiny() -> Proxy {
     let size = Size { channels: 6, cells_per_stage: 1 };
     Proxy {
         metrics: Metric::ALL.to_vec(),
+        images: Images::Noise,
         n_images: 3,
         image_side: 8,
         n_classes: 4,
@@ -27,7 +28,7 @@ fn tiny() -> Proxy {
 fn outputs(architecture: &Architecture, seed: u64) -> Tensor {
     let network = Network::of(architecture, &tiny()).expect("a known network");
     let parameters = Parameters::initial(&network, seed).expect("values");
-    let batch = Batch::noise(&tiny(), 0).expect("images");
+    let batch = Batch::of(&tiny(), 0).expect("images");
     let mut pass = Pass::new(&network, &parameters, tiny().n_images).expect("a pass");
     network.forward(&batch.images, &mut pass).expect("a network that fits together")
 }
