@@ -17,7 +17,6 @@ RUN install -d -o 10001 -g 10001 /data
 # SQLite sorts in files where memory is short, and nothing else can be written to.
 ENV SQLITE_TMPDIR=/data
 USER 10001:10001
-VOLUME /data
 EXPOSE 50051
 ENTRYPOINT ["tagates"]
 CMD ["serve", "--listen=0.0.0.0:50051", "--data-dir=/data"]
@@ -51,6 +50,7 @@ RUN pip install --no-cache-dir --no-deps --target /wheels nvidia-cublas==13.0.2.
     && rm -r /wheels
 # The oldest GPU it is for, 80 being an A100 and 90 an H100.
 ARG CUDA_COMPUTE_CAP=90
+ENV CUDA_COMPUTE_CAP=$CUDA_COMPUTE_CAP
 COPY .cargo .cargo
 COPY scripts scripts
 COPY Cargo.toml Cargo.lock ./
