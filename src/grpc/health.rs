@@ -30,6 +30,10 @@ const SERVICES: [&str; 7] = [
     <TrainingServiceServer<Trainings> as NamedService>::NAME,
 ];
 
+/// Named by who only asks whether the process still answers: it serves from the start, when nothing else may do so
+/// yet, to the end.
+const LIVE: &str = "live";
+
 /// What the server reports of its services.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -41,6 +45,7 @@ impl Health {
     pub async fn starting() -> Self {
         let health = Self { reporter: HealthReporter::new() };
         health.set(ServingStatus::NotServing).await;
+        health.reporter.set_service_status(LIVE, ServingStatus::Serving).await;
         health
     }
 
@@ -58,7 +63,7 @@ impl Health {
     /// No service takes calls any more. Whoever watches is told so, and let go.
     pub async fn stopping(&mut self) {
         self.set(ServingStatus::NotServing).await;
-        for service in SERVICES {
+        for service in SERVICES.into_iter().chain([LIVE]) {
             self.reporter.clear_service_status(service).await;
         }
     }

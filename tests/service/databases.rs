@@ -43,7 +43,11 @@ async fn on(mut server: Postgres, command: fn(&mut Postgres)) -> Postgres {
 }
 
 async fn health(app: &TestApp) -> ServingStatus {
-    let check = HealthCheckRequest::default();
+    health_of(app, "").await
+}
+
+async fn health_of(app: &TestApp, service: &str) -> ServingStatus {
+    let check = HealthCheckRequest { service: service.into() };
     HealthClient::new(app.channel.clone()).check(check).await.expect("an answer").into_inner().status()
 }
 
@@ -97,6 +101,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for_and_nothing_else_answers
     }
     assert_may_be_sent_again(&record(&app, observations(1)).await.expect_err("nowhere to store it"));
     assert_eq!(health(&app).await, ServingStatus::NotServing);
+    assert_eq!(health_of(&app, "live").await, ServingStatus::Serving);
 
     let _server = on(server, Postgres::start_again).await;
     until_ready(&app).await;
