@@ -13,12 +13,21 @@ use crate::fit::{Columns, FitConfig, FitConfigError, Target};
 use crate::space::{self, SearchSpace};
 
 /// The grids this binary carries.
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 14] = [
     ("table1-nasbench101", include_str!("../../configs/grids/table1-nasbench101.toml")),
     ("table1-nasbench201", include_str!("../../configs/grids/table1-nasbench201.toml")),
     ("table1-darts", include_str!("../../configs/grids/table1-darts.toml")),
     ("table3-nasbench101", include_str!("../../configs/grids/table3-nasbench101.toml")),
     ("table3-nasbench201", include_str!("../../configs/grids/table3-nasbench201.toml")),
+    ("table2-nasbench101", include_str!("../../configs/grids/table2-nasbench101.toml")),
+    ("table2-nasbench201", include_str!("../../configs/grids/table2-nasbench201.toml")),
+    ("table2-darts", include_str!("../../configs/grids/table2-darts.toml")),
+    ("tableA7-nasbench101", include_str!("../../configs/grids/tableA7-nasbench101.toml")),
+    ("tableA7-nasbench201", include_str!("../../configs/grids/tableA7-nasbench201.toml")),
+    ("tableA8-nasbench101", include_str!("../../configs/grids/tableA8-nasbench101.toml")),
+    ("tableA9-nasbench101", include_str!("../../configs/grids/tableA9-nasbench101.toml")),
+    ("tableA9-nasbench201", include_str!("../../configs/grids/tableA9-nasbench201.toml")),
+    ("tableA10-nasbench201", include_str!("../../configs/grids/tableA10-nasbench201.toml")),
 ];
 
 /// Encoders by training sets: each pair is tried with every start and seed of the set.
@@ -32,6 +41,8 @@ pub struct Grid {
     /// Column of architectures.
     #[serde(default = "architecture_column")]
     pub architecture_column: String,
+    /// Column of saliencies, as `tagates zero-cost --out` writes it.
+    pub saliency_column: Option<String>,
     /// Columns of labels after ascending budgets; the last is what tables compare.
     pub targets: Vec<String>,
     /// Unit of the labels.
@@ -77,6 +88,9 @@ pub struct Encoder {
     pub name: String,
     /// How it is trained: the name of a built-in configuration, or a TOML file. Or else `surrogate`.
     pub config: Option<String>,
+    /// Fields of the configuration that are other here.
+    #[serde(default)]
+    pub change: toml::Table,
     /// The regression that stands in the row instead of an encoder.
     pub surrogate: Option<Surrogate>,
     /// Whether each target has a predictor of its own, not one for all.
@@ -192,13 +206,14 @@ impl Grid {
         let n_targets = |encoder: &Encoder| if encoder.each_target_apart { 1 } else { self.targets.len() };
         let method = |(index, encoder): (usize, &Encoder)| match (&encoder.config, encoder.surrogate) {
             (Some(config), None) => {
-                let config = FitConfig::read(config).map_err(|source| GridError::Config { index, source })?;
+                let config = FitConfig::read_changed(config, &encoder.change)
+                    .map_err(|source| GridError::Config { index, source })?;
                 Ok(Method::Trained(Box::new(config.with_steps_for(n_targets(encoder)))))
             }
-            (None, Some(surrogate)) => Ok(Method::Surrogate(surrogate)),
-            (Some(_), Some(_)) | (None, None) => Err(GridError::Field {
+            (None, Some(surrogate)) if encoder.change.is_empty() => Ok(Method::Surrogate(surrogate)),
+            _ => Err(GridError::Field {
                 field: format!("encoders[{index}]"),
-                problem: "has not one of config and surrogate".to_owned(),
+                problem: "has not either a config, which may have a change, or a surrogate".to_owned(),
             }),
         };
         self.encoders.iter().enumerate().map(method).collect()
@@ -224,7 +239,7 @@ impl Grid {
     pub fn columns(&self) -> Columns {
         Columns {
             architecture: self.architecture_column.clone(),
-            saliencies: None,
+            saliencies: self.saliency_column.clone(),
             targets: self.targets.iter().map(|column| Target::of_column(column)).collect(),
         }
     }
@@ -297,7 +312,7 @@ mod tests {
             (
                 "config = \"paper/nasbench201\"",
                 "config = \"paper/nasbench201\"\nsurrogate = \"nasbowl\"",
-                "encoders[0]: has not one of config and surrogate",
+                "encoders[0]: has not either a config, which may have a change, or a surrogate",
             ),
         ] {
             assert!(text.contains(from), "{from}");

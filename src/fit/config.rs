@@ -1,5 +1,7 @@
 //! How a predictor is trained, as a named data file.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ConfigError, Encoder, Heads, ModelConfig};
@@ -157,6 +159,26 @@ const NAMED: [(&str, &str); 31] = [
     ("paper/seminas-nasbench201", include_str!("../../configs/paper/seminas-nasbench201.toml")),
 ];
 
+fn text_of(name: &str) -> Result<Cow<'static, str>, FitConfigError> {
+    if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let read = std::fs::read_to_string(name);
+    read.map(Cow::Owned).map_err(|source| FitConfigError::Unknown { name: name.to_owned(), source })
+}
+
+/// Puts the values of `changes` into `table`, those of tables one by one.
+fn merge(table: &mut toml::Table, changes: &toml::Table) {
+    for (key, change) in changes {
+        match (table.get_mut(key), change) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(changes)) => merge(inner, changes),
+            _ => {
+                table.insert(key.clone(), change.clone());
+            }
+        }
+    }
+}
+
 impl FitConfig {
     /// The names of the configurations this binary carries.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -178,12 +200,17 @@ impl FitConfig {
     /// # Errors
     /// When there is neither, or the file is no configuration.
     pub fn read(name: &str) -> Result<Self, FitConfigError> {
-        if let Some(config) = Self::named(name) {
-            return Ok(config);
-        }
-        let text = std::fs::read_to_string(name)
-            .map_err(|source| FitConfigError::Unknown { name: name.to_owned(), source })?;
-        Self::parse(&text)
+        Self::parse(&text_of(name)?)
+    }
+
+    /// As [`Self::read`], with the fields that `changes` has in place of its own.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when a change makes it no configuration.
+    pub fn read_changed(name: &str, changes: &toml::Table) -> Result<Self, FitConfigError> {
+        let mut table: toml::Table = toml::from_str(&text_of(name)?)?;
+        merge(&mut table, changes);
+        Self::parse(&table.to_string())
     }
 
     /// What trains predictors of `n_targets` targets in `space` if nobody says otherwise: the configuration named
