@@ -49,7 +49,7 @@ RUN pip install --no-cache-dir --no-deps --target /wheels nvidia-cublas==13.0.2.
     && mv /wheels/nvidia/cu13/lib /cuda \
     && rm -r /wheels
 # The oldest GPU it is for, 80 being an A100 and 90 an H100.
-ARG CUDA_COMPUTE_CAP=90
+ARG CUDA_COMPUTE_CAP=80
 ENV CUDA_COMPUTE_CAP=$CUDA_COMPUTE_CAP
 COPY .cargo .cargo
 COPY scripts scripts
