@@ -2,7 +2,7 @@
 #
 #   docker build --target cpu --tag tagates:cpu .
 #   docker build --target cuda --tag tagates:cuda .
-#   docker run --read-only --volume tagates:/data --publish 50051:50051 tagates:cpu
+#   docker run --read-only --volume tagates:/data --publish 127.0.0.1:50051:50051 tagates:cpu
 #
 # Runs as uid 10001, writes nothing outside /data, and that only where no PostgreSQL is given. Checked by
 # scripts/container-check.

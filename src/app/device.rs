@@ -9,8 +9,8 @@ use crate::model::{DeviceChoice, NoGpu, Opened};
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(skip)]
 pub struct DeviceConfig {
-    /// What computes: `cpu`, `cuda:N` for the GPU of that number, or `auto` for the first GPU where there is one,
-    /// else the CPU.
+    /// What computes: `cpu`, `cuda:N` for the GPU of that number, or `auto` for GPU 0 where there is one, else
+    /// the CPU.
     #[arg(long, value_name = "auto|cpu|cuda:N", env = "TAGATES_DEVICE", default_value_t)]
     pub device: DeviceChoice,
 }

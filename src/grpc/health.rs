@@ -30,8 +30,8 @@ const SERVICES: [&str; 7] = [
     <TrainingServiceServer<Trainings> as NamedService>::NAME,
 ];
 
-/// Named by who only asks whether the process still answers: it serves from the start, when nothing else may do so
-/// yet, to the end.
+/// Named by who only asks whether the process still answers: it serves while the server listens, when nothing else
+/// may do so yet too.
 const LIVE: &str = "live";
 
 /// What the server reports of its services.

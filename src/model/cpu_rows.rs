@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, Layout, Result, WithDType, bail};
 pub fn numbers<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
-        None => bail!("rows lie one after the other"),
+        None => bail!("rows do not lie one after the other"),
     }
 }
 

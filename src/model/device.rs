@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{Device, DeviceLocation};
+use candle_core::{Device, DeviceLocation, Tensor};
 
 /// Which device is asked for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU where this binary can compute on one and it answers, else the CPU.
+    /// GPU 0 where this binary can compute on one and it answers, else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -61,7 +61,6 @@ impl FromStr for DeviceChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
             _ => {
                 let ordinal = text.strip_prefix("cuda:").ok_or_else(unknown)?;
                 Ok(Self::Cuda(ordinal.parse().map_err(|_| unknown())?))
@@ -96,6 +95,15 @@ impl DeviceChoice {
     }
 }
 
+/// Has the device add up some numbers: a GPU that was lost, or that a fault has stopped, does not answer any more.
+///
+/// # Errors
+/// When it fails, or its sum is wrong.
+pub fn check_answer(device: &Device) -> candle_core::Result<()> {
+    let sum: f32 = Tensor::arange(0_f32, 100.0, device)?.sum_all()?.to_scalar()?;
+    if sum == 4950.0 { Ok(()) } else { candle_core::bail!("it adds the numbers up to 99 to {sum}") }
+}
+
 /// The same device for another thread: on a GPU a stream of its own, so that neither waits for the other.
 ///
 /// # Errors
@@ -119,14 +127,14 @@ use self::cuda::open_gpu;
 mod cuda {
     use std::panic;
 
+    use candle_core::Device;
     use candle_core::cuda_backend::cudarc::{cublas, curand, driver};
-    use candle_core::{Device, Tensor};
 
-    use super::NoGpu;
+    use super::{NoGpu, check_answer};
 
     /// candle panics where a library is missing, which is why they are looked for first.
     pub fn open_gpu(ordinal: usize) -> Result<Device, NoGpu> {
-        #[expect(unsafe_code, reason = "sound: looks for libraries by name and calls nothing in them")]
+        #[expect(unsafe_code, reason = "loads libraries by name, as candle would")]
         let libraries = unsafe {
             [
                 ("libcuda, the NVIDIA driver,", driver::sys::is_culib_present()),
@@ -146,15 +154,19 @@ mod cuda {
         match answered {
             Ok(Ok(device)) => Ok(device),
             Ok(Err(error)) => Err(no_answer(error.to_string().lines().next().unwrap_or_default().to_owned())),
-            Err(_) => Err(no_answer("its libraries do not fit the driver".to_owned())),
+            Err(panic) => {
+                let message = panic.downcast_ref::<String>().map(String::as_str);
+                let message = message.or(panic.downcast_ref::<&str>().copied());
+                Err(no_answer(message.unwrap_or("opening it panicked").to_owned()))
+            }
         }
     }
 
-    /// One stream for all threads, and a sum that the device has to get right.
+    /// One stream for all threads.
     fn answering(ordinal: usize) -> candle_core::Result<Device> {
         let device = Device::new_cuda_with_stream(ordinal)?;
-        let sum: f32 = Tensor::arange(0_f32, 100.0, &device)?.sum_all()?.to_scalar()?;
-        if sum == 4950.0 { Ok(device) } else { candle_core::bail!("it adds the numbers up to 99 to {sum}") }
+        check_answer(&device)?;
+        Ok(device)
     }
 }
 
@@ -170,6 +182,11 @@ mod tests {
         for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:one"] {
             assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_cpu_answers() {
+        check_answer(&Device::Cpu).expect("a sum");
     }
 
     #[cfg(not(feature = "cuda"))]

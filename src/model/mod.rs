@@ -34,7 +34,7 @@ pub use config::{
     ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,
     OtherNode, PredictorKind, SaliencyScale, SymmetryBreaking, TaGatesConfig, UpdateInput, UpdateMask,
 };
-pub use device::{DeviceChoice, NoGpu, Opened, UnknownDevice, for_another_thread};
+pub use device::{DeviceChoice, NoGpu, Opened, UnknownDevice, check_answer, for_another_thread};
 pub use encoder::{Noise, Padding, one_hot, rows_at};
 pub use features::Features;
 pub use initial::Variables;

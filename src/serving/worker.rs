@@ -39,7 +39,13 @@ pub fn start(config: &Config) -> io::Result<(Handle, Worker)> {
         let ending = Ending { queue: queue.clone(), _end: end };
         move || {
             while let Some(batch) = ending.queue.next() {
-                answer(batch, &ending.queue);
+                let version = batch[0].target.version.clone();
+                let is_answered = answer(batch, &ending.queue);
+                if !is_answered && let Err(error) = model::check_answer(version.model.device()) {
+                    // Whoever runs the server finds another device for the next one.
+                    tracing::error!(%error, "the device is lost");
+                    return;
+                }
             }
         }
     })?;
@@ -87,8 +93,8 @@ impl Drop for Ending {
     }
 }
 
-/// Scores a batch of jobs of one version and answers each of them.
-fn answer(batch: Vec<Job>, queue: &Queue) {
+/// Scores a batch of jobs of one version and answers each of them. Whether the model could.
+fn answer(batch: Vec<Job>, queue: &Queue) -> bool {
     let version = batch[0].target.version.clone();
     let inputs: Vec<Input<'_>> = (batch.iter())
         .flat_map(|job| &job.candidates)
@@ -109,6 +115,7 @@ fn answer(batch: Vec<Job>, queue: &Queue) {
     queue.record_pace(compute, inputs.len());
     drop(inputs);
 
+    let is_answered = predictions.is_ok();
     match predictions {
         Ok(predictions) => {
             let mut predictions = predictions.into_iter();
@@ -124,6 +131,7 @@ fn answer(batch: Vec<Job>, queue: &Queue) {
             }
         }
     }
+    is_answered
 }
 
 /// The prediction of each input, or why the model does not take it.

@@ -1,5 +1,5 @@
-// What edges carry, added up at the nodes they enter. One thread for each number of the result: no two threads write to
-// one place and the edges of a node are added in their order, so that the same rows give the same sums in every run.
+// What edges carry, added up at the nodes they enter. Each number of the result is written by one thread, and its sum is
+// made in a fixed order, so that the same rows give the same sums in every run.
 
 template <typename T, bool GATED>
 __device__ void add_rows(size_t n_numbers, unsigned width, unsigned n_grouped, const unsigned *starts,
@@ -23,17 +23,15 @@ __device__ void add_rows(size_t n_numbers, unsigned width, unsigned n_grouped, c
 // and add up what each has found in a fixed order.
 constexpr unsigned COLUMNS = 32, LANES = 32;
 
-template <typename T, bool GATED>
+template <typename T>
 __device__ void add_many_rows(unsigned width, unsigned n_grouped, const unsigned *starts, const unsigned *edges,
-                              const unsigned *source, const T *base, const T *gates, const T *xs, T *sums) {
+                              const unsigned *source, const T *base, const T *xs, T *sums) {
     __shared__ T parts[LANES][COLUMNS];
     unsigned node = blockIdx.x, lane = threadIdx.y, column = blockIdx.y * COLUMNS + threadIdx.x;
     T sum = 0;
     if (node < n_grouped && column < width) {
         for (unsigned i = starts[node] + lane; i < starts[node + 1]; i += LANES) {
-            unsigned edge = edges[i];
-            T x = xs[(size_t)source[edge] * width + column];
-            sum += GATED ? gates[(size_t)edge * width + column] * x : x;
+            sum += xs[(size_t)source[edges[i]] * width + column];
         }
     }
     parts[lane][threadIdx.x] = sum;
@@ -65,10 +63,7 @@ __device__ void products(size_t n_numbers, unsigned width, const unsigned *targe
         add_rows<T, true>(n, width, n_grouped, starts, edges, source, base, gates, xs, sums);                         \
     }                                                                                                                 \
     extern "C" __global__ void carried_many_##NAME(size_t, GRAPH, const T *base, const T *xs, T *sums) {              \
-        add_many_rows<T, false>(width, n_grouped, starts, edges, source, base, nullptr, xs, sums);                    \
-    }                                                                                                                 \
-    extern "C" __global__ void gated_many_##NAME(size_t, GRAPH, const T *base, const T *gates, const T *xs, T *sums) { \
-        add_many_rows<T, true>(width, n_grouped, starts, edges, source, base, gates, xs, sums);                       \
+        add_many_rows<T>(width, n_grouped, starts, edges, source, base, xs, sums);                                    \
     }                                                                                                                 \
     extern "C" __global__ void products_##NAME(size_t n, unsigned width, const unsigned *target,                      \
                                                const unsigned *source, const T *at_targets, const T *at_sources,      \

@@ -4,7 +4,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{CudaView, DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::{CudaDType, WrapErr, kernel_name};
-use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};
+use candle_core::{CudaDevice, CudaStorage, DType, Error, Layout, Result, Storage, Tensor, WithDType, bail};
 
 use crate::model::encoder::edges::{Edges, OnDevice};
 
@@ -65,22 +65,23 @@ fn add_rows_of<T: CudaDType + DeviceRepr + WithDType>(
     if n_numbers == 0 || n_edges == 0 {
         return base.0.try_clone(base.1);
     }
+    check_rows(edges.n_targets, base.1)?;
+    check_rows(edges.n_sources, xs.1)?;
     let device = base.0.device();
-    let n_grouped = edges.entering.starts.dim(0)? as u32 - 1;
+    let n_grouped = in_u32(edges.entering.starts.dim(0)?)? - 1;
     let n_nodes = n_numbers / width as usize;
-    let are_shared = n_edges >= SHARED_FROM * n_nodes;
+    let are_shared = gates.is_none() && n_edges >= SHARED_FROM * n_nodes;
     let name = match (gates.is_some(), are_shared) {
         (false, false) => "carried",
-        (true, false) => "gated",
         (false, true) => "carried_many",
-        (true, true) => "gated_many",
+        (true, _) => "gated",
     };
     let kernel = device.get_or_load_custom_func(&kernel_name::<T>(name), "carry", KERNELS)?;
     let shape = if are_shared {
-        let grid_dim = (n_nodes as u32, width.div_ceil(BLOCK.0), 1);
+        let grid_dim = (in_u32(n_nodes)?, width.div_ceil(BLOCK.0), 1);
         LaunchConfig { grid_dim, block_dim: BLOCK, shared_mem_bytes: 0 }
     } else {
-        LaunchConfig::for_num_elems(n_numbers as u32)
+        LaunchConfig::for_num_elems(in_u32(n_numbers)?)
     };
     let (base, xs) = (numbers::<T>(base)?, numbers::<T>(xs)?);
     let gates = gates.map(numbers::<T>).transpose()?;
@@ -102,8 +103,8 @@ fn add_rows_of<T: CudaDType + DeviceRepr + WithDType>(
                 launch.arg(gates);
             }
             launch.arg(&xs).arg(&mut sums);
-            // SAFETY: the arguments are those of the kernel, in its order; indices are below the rows they point to,
-            // since edges are made from the nodes of the same batch, and `shape` is that of the kernel.
+            // SAFETY: the arguments are those of the kernel, in its order; all that edges point to is there, which was
+            // checked, and `shape` is that of the kernel.
             unsafe { launch.launch(shape) }.w()?;
             Ok(CudaStorage::wrap_cuda_slice(sums, device.clone()))
         },
@@ -117,6 +118,9 @@ fn products_of<T: CudaDType + DeviceRepr + WithDType>(
 ) -> Result<CudaStorage> {
     let width = same_width(targets.1, sources.1)?;
     let n_numbers = edges.source.dim(0)? * width as usize;
+    check_rows(edges.n_targets, targets.1)?;
+    check_rows(edges.n_sources, sources.1)?;
+    let launched = LaunchConfig::for_num_elems(in_u32(n_numbers)?);
     let device: &CudaDevice = targets.0.device();
     let kernel = device.get_or_load_custom_func(&kernel_name::<T>("products"), "carry", KERNELS)?;
     let (targets, sources) = (numbers::<T>(targets)?, numbers::<T>(sources)?);
@@ -134,7 +138,7 @@ fn products_of<T: CudaDType + DeviceRepr + WithDType>(
             .arg(&mut products);
         if n_numbers > 0 {
             // SAFETY: as in `add_rows_of`.
-            unsafe { launch.launch(LaunchConfig::for_num_elems(n_numbers as u32)) }.w()?;
+            unsafe { launch.launch(launched) }.w()?;
         }
         Ok(CudaStorage::wrap_cuda_slice(products, device.clone()))
     })
@@ -143,16 +147,29 @@ fn products_of<T: CudaDType + DeviceRepr + WithDType>(
 /// The width of the rows of both, 1 at least.
 fn same_width(one: &Layout, other: &Layout) -> Result<u32> {
     match (one.shape().dims2()?.1, other.shape().dims2()?.1) {
-        (one, other) if one == other && one > 0 => Ok(one as u32),
+        (one, other) if one == other && one > 0 => in_u32(one),
         widths => bail!("rows that are added up have widths {widths:?}"),
     }
+}
+
+/// Checks that a tensor has all the rows that edges leave or enter.
+fn check_rows(n_needed: usize, layout: &Layout) -> Result<()> {
+    match layout.shape().dims2()?.0 {
+        n_rows if n_needed <= n_rows => Ok(()),
+        n_rows => bail!("edges of {n_needed} rows do not fit a tensor of {n_rows}"),
+    }
+}
+
+/// A size as kernels take it.
+fn in_u32(size: usize) -> Result<u32> {
+    u32::try_from(size).map_err(|_| Error::Msg(format!("{size} is more than a kernel counts to")).bt())
 }
 
 /// The numbers of a tensor whose rows lie one after the other.
 fn numbers<'a, T: CudaDType>((storage, layout): OnGpu<'a>) -> Result<CudaView<'a, T>> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(storage.as_cuda_slice::<T>()?.slice(start..end)),
-        None => bail!("rows lie one after the other"),
+        None => bail!("rows do not lie one after the other"),
     }
 }
 

@@ -40,7 +40,7 @@ impl Ends {
 pub struct Edges {
     /// As numbers of the CPU.
     pub ends: Arc<Ends>,
-    /// For a device of its own.
+    /// The same as tensors of a GPU; none on the CPU.
     pub on_device: Option<OnDevice>,
 }
 
@@ -55,6 +55,10 @@ pub struct OnDevice {
     pub entering: Grouped,
     /// The edges that leave each node.
     pub leaving: Grouped,
+    /// Rows there must be at least for edges to leave.
+    pub n_sources: usize,
+    /// Rows there must be at least for edges to enter.
+    pub n_targets: usize,
 }
 
 /// Edges by the node they share.
@@ -80,6 +84,8 @@ impl Edges {
                 target: Tensor::new(ends.target.as_slice(), device)?,
                 entering: Grouped::by(&ends.target, device)?,
                 leaving: Grouped::by(&ends.source, device)?,
+                n_sources: n_rows(&ends.source),
+                n_targets: n_rows(&ends.target),
             }),
         };
         Ok(Self { ends: Arc::new(ends), on_device })
@@ -101,6 +107,8 @@ impl Edges {
             target: it.source.clone(),
             entering: it.leaving.clone(),
             leaving: it.entering.clone(),
+            n_sources: it.n_targets,
+            n_targets: it.n_sources,
         };
         Self {
             ends: Arc::new(self.ends.as_ref().clone().reversed()),
@@ -114,9 +122,14 @@ impl Edges {
     }
 }
 
+/// Rows there must be for all of `nodes` to be among them.
+fn n_rows(nodes: &[u32]) -> usize {
+    nodes.iter().max().map_or(0, |last| *last as usize + 1)
+}
+
 impl Grouped {
     fn by(nodes: &[u32], device: &Device) -> Result<Self> {
-        let n_nodes = nodes.iter().max().map_or(0, |last| *last as usize + 1);
+        let n_nodes = n_rows(nodes);
         let mut starts = vec![0_u32; n_nodes + 1];
         for node in nodes {
             starts[*node as usize + 1] += 1;
