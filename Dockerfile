@@ -39,6 +39,7 @@ RUN touch build.rs src/lib.rs src/main.rs \
 
 # The same with CUDA. Its compiler and libraries are Python wheels, so no base image of gigabytes is needed.
 FROM toolchain AS cuda-dependencies
+# The compiler's version is that of the base image.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ python3-pip \
