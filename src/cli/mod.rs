@@ -33,6 +33,7 @@ mod zero_cost;
 use std::num::NonZero;
 use std::thread;
 
+use candle_core::Device;
 use clap::{Parser, Subcommand};
 
 use crate::app::{self, telemetry};
@@ -145,6 +146,12 @@ impl Command {
 /// Threads that can compute side by side here.
 fn available_threads() -> NonZero<usize> {
     thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// Trainings that a device makes side by side if nobody says otherwise: as many as there are cores, but one on a GPU,
+/// which they would only keep from each other.
+fn trainings_side_by_side(device: &Device) -> NonZero<usize> {
+    if device.is_cpu() { available_threads() } else { NonZero::<usize>::MIN }
 }
 
 /// The task a checkpoint was trained for, where it names a known one.

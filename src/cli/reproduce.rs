@@ -9,9 +9,9 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::DeviceConfig;
-use crate::cli::available_threads;
 use crate::cli::interrupt::until_interrupted;
 use crate::cli::output::Output;
+use crate::cli::trainings_side_by_side;
 use crate::cli::whole_file::write_whole;
 use crate::experiments::{self, Grid, Journal, Outcome, Results, Tables};
 
@@ -29,9 +29,9 @@ pub struct Args {
     runs: Option<NonZero<usize>>,
     #[command(flatten)]
     device: DeviceConfig,
-    /// Trials side by side, one thread each.
-    #[arg(long, value_name = "J", default_value_t = available_threads())]
-    jobs: NonZero<usize>,
+    /// Trials side by side, one thread each; by default one for each core, on a GPU one.
+    #[arg(long, value_name = "J")]
+    jobs: Option<NonZero<usize>>,
     /// Folder of figures. The same command goes on from the trials that are there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -54,9 +54,10 @@ fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         .with_context(|| format!("could not make the folder {} (--out)", args.out.display()))?;
     let mut journal = Journal::open(&args.out.join("trials.jsonl"))?;
     let device = args.device.open()?;
+    let n_jobs = args.jobs.unwrap_or_else(|| trainings_side_by_side(&device));
     let trials = grid.trials(&tables)?;
     let bar = Bar::new(trials.len());
-    let ended = experiments::run(&grid, &tables, &mut journal, (&device, args.jobs), stop, &bar);
+    let ended = experiments::run(&grid, &tables, &mut journal, (&device, n_jobs), stop, &bar);
     bar.0.finish_and_clear();
 
     // What is done is shown, whatever became of the rest.

@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, anyhow, bail};
 
 use crate::app::DeviceConfig;
-use crate::cli::available_threads;
 use crate::cli::definition::builtin_or_file;
 use crate::cli::interrupt::until_interrupted;
 use crate::cli::output::Output;
 use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
+use crate::cli::trainings_side_by_side;
 use crate::cli::whole_file::write_whole;
 use crate::domain::{Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
@@ -62,9 +62,9 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     device: DeviceConfig,
-    /// Training runs side by side, one thread each.
-    #[arg(long, value_name = "N", default_value_t = available_threads())]
-    threads: NonZero<usize>,
+    /// Training runs side by side, one thread each; by default one for each core, on a GPU one.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
 }
 
 /// Trains, and prints what came of it. Ctrl-C stops after the current epoch.
@@ -116,6 +116,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let states = RunStates::beside(&args.out)?;
     let progress = Progress::new(&config, states, validation.as_ref(), stop);
     let device = args.device.open()?;
+    let n_threads = args.threads.unwrap_or_else(|| trainings_side_by_side(&device));
     let plan = Plan {
         config: &config,
         dataset: &dataset,
@@ -124,12 +125,12 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         may_stay_uncalibrated: false,
         start: start.as_ref(),
         device: &device,
-        n_threads: args.threads,
+        n_threads,
     };
     let Some(checkpoint) = plan.fit(&progress)? else {
         bail!("interrupted; the same command goes on from {}", progress.states().directory().display());
     };
-    let report = Report::new(&checkpoint, &dataset, &holdout, &progress, (&device, args.threads))?;
+    let report = Report::new(&checkpoint, &dataset, &holdout, &progress, (&device, n_threads))?;
     let checkpoint = described(&checkpoint, task.as_ref(), &report)?;
     write_whole(&args.out, checkpoint.as_bytes())
         .with_context(|| format!("could not write {} (--out)", args.out.display()))?;
