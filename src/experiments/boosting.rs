@@ -26,7 +26,7 @@ pub fn predictions(
     asked: &[&Architecture],
     seed: u64,
 ) -> Result<Vec<f64>, BoostingError> {
-    let (known, asked) = (Columns::new(known), Columns::new(asked));
+    let (known, asked) = (Table::new(known), Table::new(asked));
     let mut booster = GradientBooster::default()
         .set_objective_type(ObjectiveType::SquaredLoss)
         .set_iterations(N_TREES)
@@ -41,22 +41,22 @@ pub fn predictions(
 }
 
 /// Architectures by column: all of the first, then all of the second.
-struct Columns {
-    values: Vec<f64>,
+struct Table {
+    by_column: Vec<f64>,
     n_rows: usize,
     n_columns: usize,
 }
 
-impl Columns {
+impl Table {
     fn new(architectures: &[&Architecture]) -> Self {
         let rows: Vec<Vec<f64>> = architectures.iter().map(|it| one_hot(it)).collect();
         let n_columns = rows.first().map_or(0, Vec::len);
-        let values = (0..n_columns).flat_map(|column| rows.iter().map(move |row| row[column])).collect();
-        Self { values, n_rows: rows.len(), n_columns }
+        let by_column = (0..n_columns).flat_map(|column| rows.iter().map(move |row| row[column])).collect();
+        Self { by_column, n_rows: rows.len(), n_columns }
     }
 
     fn matrix(&self) -> Matrix<'_, f64> {
-        Matrix::new(&self.values, self.n_rows, self.n_columns)
+        Matrix::new(&self.by_column, self.n_rows, self.n_columns)
     }
 }
 

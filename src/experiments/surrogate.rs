@@ -45,7 +45,7 @@ impl Surrogate {
         seed: u64,
         n_sampled: usize,
     ) -> Result<Vec<TargetOutcome>, SurrogateError> {
-        let seen: BTreeSet<CanonicalId> = training.classes();
+        let trained_on: BTreeSet<CanonicalId> = training.classes();
         let of_target = |target: usize| {
             let labelled = training.filtered(|example| example.labels[target].is_some());
             let labels: Vec<f64> = labelled.labels(target).into_iter().flatten().collect();
@@ -57,7 +57,7 @@ impl Surrogate {
             };
             let judged: Vec<Judged> = (test.examples.iter().zip(predictions))
                 .filter_map(|(example, prediction)| {
-                    let (label, is_seen) = (example.labels[target]?, seen.contains(&example.class));
+                    let (label, is_seen) = (example.labels[target]?, trained_on.contains(&example.class));
                     Some(Judged { prediction, label, is_seen })
                 })
                 .collect();

@@ -118,7 +118,7 @@ impl EncoderConfig {
     }
 }
 
-/// What computes: the CPU, or what TAGATES_DEVICE names, as `scripts/gpu-check` does.
+/// What computes: the CPU, or what `TAGATES_DEVICE` names, as `scripts/gpu-check` does.
 pub fn device() -> Device {
     let choice = std::env::var("TAGATES_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
     let choice: DeviceChoice = choice.parse().expect("TAGATES_DEVICE names a device");

@@ -43,21 +43,25 @@ pub fn predictions(
     let standardised = DVector::from_iterator(labels.len(), labels.iter().map(|it| (it - mean) / deviation));
 
     let mut rounds = Rounds::new(known, asked);
-    let mut best: Option<(f64, DVector<f64>, Vec<Counts>, Vec<Counts>)> = None;
+    let mut counted = Vec::with_capacity(MAX_ROUNDS + 1);
+    // With the rounds it counted.
+    let mut best: Option<(Process, usize)> = None;
     for n_rounds in 0..=MAX_ROUNDS {
         if n_rounds > 0 {
             rounds.relabel();
         }
-        let (known, asked) = rounds.counts();
+        counted.push(rounds.counts());
+        let (known, _) = &counted[n_rounds];
         let kernels = DMatrix::from_fn(known.len(), known.len(), |i, j| known[i].similarity(&known[j]));
         for noise in NOISE_VARIANCES {
             let Some(process) = Process::new(&kernels, noise, &standardised) else { continue };
-            if best.as_ref().is_none_or(|(likelihood, ..)| process.log_likelihood > *likelihood) {
-                best = Some((process.log_likelihood, process.weights, known.clone(), asked.clone()));
+            if best.as_ref().is_none_or(|(best, _)| process.log_likelihood > best.log_likelihood) {
+                best = Some((process, n_rounds));
             }
         }
     }
-    let (_, weights, known, asked) = best.ok_or(GraphKernelError::NoCovariance)?;
+    let (Process { weights, .. }, n_rounds) = best.ok_or(GraphKernelError::NoCovariance)?;
+    let (known, asked) = &counted[n_rounds];
     let of_one = |asked: &Counts| {
         let sum: f64 =
             known.iter().zip(&weights).map(|(known, weight)| known.similarity(asked) * weight).sum();
