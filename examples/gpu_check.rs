@@ -80,10 +80,11 @@ fn compare(
     let raw = |device: &Device| {
         Ok::<_, anyhow::Error>(Model::load(checkpoint, device)?.raw_scores(&inputs)?.concat())
     };
-    let (of_cpu, of_gpu) = (raw(&Device::Cpu)?, raw(device)?);
-    let largest = of_cpu.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
+    let (expected, found) = (raw(&Device::Cpu)?, raw(device)?);
+    let largest = expected.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
     let difference =
-        of_cpu.iter().zip(&of_gpu).map(|(cpu, gpu)| (cpu - gpu).abs()).fold(0.0, f64::max) / largest;
+        expected.iter().zip(&found).map(|(expected, found)| (expected - found).abs()).fold(0.0, f64::max)
+            / largest;
     // Not a number is no agreement.
     let agree = difference <= TOLERANCE;
     println!("| {name} | {} | {difference:.1e}{} |", inputs.len(), if agree { "" } else { ", **too much**" });
@@ -153,10 +154,14 @@ fn throughput(device: &Device) -> anyhow::Result<()> {
     );
     for batch_size in BATCH_SIZES {
         let inputs: Vec<Input<'_>> = architectures.iter().cycle().take(batch_size).map(Input::from).collect();
-        let of_gpu = median_seconds(&gpu, &inputs)?;
-        let of_cpu = median_seconds(&cpu, &inputs)?;
+        let (on_gpu_s, one_thread_s) = (median_seconds(&gpu, &inputs)?, median_seconds(&cpu, &inputs)?);
         let rate = |seconds: f64| batch_size as f64 / seconds;
-        println!("| {batch_size} | {:.0} | {:.2} | {:.0} |", rate(of_gpu), of_gpu * 1e3, rate(of_cpu));
+        println!(
+            "| {batch_size} | {:.0} | {:.2} | {:.0} |",
+            rate(on_gpu_s),
+            on_gpu_s * 1e3,
+            rate(one_thread_s)
+        );
     }
     let inputs: Vec<Input<'_>> = architectures.iter().map(Input::from).collect();
     let started = Instant::now();
