@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::fit::calibrate::{MIN_CALIBRATION_SIZE, REFERENCE_SIZE, ReferenceScores, calibration, fold_of};
 use crate::fit::config::FitConfig;
 use crate::fit::dataset::{Dataset, Example};
-use crate::fit::trainer::{Epoch, FitError, Trainer};
+use crate::fit::error::FitError;
+use crate::fit::trainer::{Epoch, Trainer};
 use crate::model::{Calibration, Checkpoint, Input, Model, for_another_thread, scores_in_parallel};
 use crate::space::Architecture;
 
@@ -84,7 +85,7 @@ impl Plan<'_> {
     /// # Panics
     /// Never, unless a run does.
     pub fn fit(&self, observer: &dyn Observer) -> Result<Option<Checkpoint>, FitError> {
-        if self.n_folds.is_some() && self.config.model.n_metrics().is_some() {
+        if self.n_folds.is_some() && self.takes_saliencies() {
             return Err(FitError::NoReference);
         }
         let folds = (0..self.n_folds.unwrap_or(0)).map(Run::WithoutFold);
@@ -113,8 +114,7 @@ impl Plan<'_> {
     #[must_use]
     pub fn can_calibrate(&self) -> bool {
         let goal = self.dataset.goal;
-        let takes_saliencies = self.config.model.n_metrics().is_some();
-        !takes_saliencies
+        !self.takes_saliencies()
             && (0..self.dataset.targets.len()).all(|target| {
                 let n_labels = self.dataset.labels(target).iter().flatten().count();
                 let has_order = |fold: usize| {
@@ -125,6 +125,14 @@ impl Plan<'_> {
                 };
                 n_labels >= MIN_CALIBRATION_SIZE && (0..self.n_folds.unwrap_or(0)).all(has_order)
             })
+    }
+
+    /// Whether scores depend on saliencies, which the sample that calibrates them does not have: the model needs them,
+    /// or it may go without, but learnt from some.
+    fn takes_saliencies(&self) -> bool {
+        let model = &self.config.model;
+        let has_some = || self.dataset.examples.iter().any(|example| example.saliencies.is_some());
+        model.n_metrics().is_some() || (model.features.n_metrics > 0 && has_some())
     }
 
     fn is_left_out(&self, example: &Example, fold: usize) -> bool {

@@ -155,6 +155,29 @@ fn a_fit_that_is_stopped_begins_no_other_run_and_one_that_is_done_stores_nothing
 }
 
 #[test]
+fn what_learnt_from_saliencies_is_not_calibrated_by_a_sample_without_any() {
+    let mut config = tiny(SymmetryBreaking::None);
+    config.model.features.n_metrics = 2;
+    let without = labelled(40, &config);
+    let mut with = without.clone();
+    for example in &mut with.examples {
+        example.saliencies = Some(crate::saliencies(&example.architecture, 2));
+    }
+    let plan = |dataset| Plan {
+        config: &config,
+        dataset,
+        seed: 9,
+        device: &Device::Cpu,
+        n_folds: Some(2),
+        may_stay_uncalibrated: true,
+        start: None,
+        n_threads: NonZero::<usize>::MIN,
+    };
+    assert!(plan(&without).can_calibrate() && !plan(&with).can_calibrate());
+    assert!(matches!(plan(&with).fit(&Kept::default()), Err(FitError::NoReference)));
+}
+
+#[test]
 fn a_state_of_another_run_or_a_damaged_one_is_refused() {
     let config = tiny(SymmetryBreaking::None);
     let dataset = labelled(20, &config);
