@@ -1,7 +1,6 @@
 //! Giving candidates the saliencies that a model takes and a client did not send.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use crate::domain::{Candidate, Prediction, SaliencyProxy, TaskName};
 use crate::model::InputError;
 use crate::serving::{CandidateError, Error, SaliencyHandle, Target};
 use crate::space::SaliencyOrigin;
-use crate::zero_cost::{self, Measurer};
+use crate::zero_cost::Measurer;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -68,7 +67,8 @@ impl Filling {
                         error = &*error as &dyn std::error::Error,
                         "could not measure saliencies"
                     );
-                    let remedy = format!("send them; they cannot be measured: {}", chain(&error));
+                    let remedy =
+                        format!("send them; they cannot be measured: {:#}", anyhow::Error::from(error));
                     filling.remedies.insert(index, remedy);
                 }
             }
@@ -106,7 +106,9 @@ async fn measurer(
 ) -> Result<Arc<Measurer>, String> {
     let of_task = saliencies.measurer(&chosen.name, u64::from(chosen.seed)).await;
     let Some(origin) = trained_on else {
-        return of_task.map_err(|error| format!("proxy {chosen} cannot be used here: {}", chain(&error)));
+        return of_task.map_err(|error| {
+            format!("proxy {chosen} cannot be used here: {:#}", anyhow::Error::from(error))
+        });
     };
     if let Ok(measurer) = of_task
         && measurer.origin().is_same(origin)
@@ -121,10 +123,4 @@ async fn measurer(
              as it was then"
         )),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &zero_cost::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }

@@ -22,6 +22,7 @@ mod loading;
 mod queue;
 mod saliency;
 mod schedule;
+mod waiting;
 mod worker;
 
 pub use answer::{Answer, CandidateError, Timings};

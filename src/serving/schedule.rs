@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::domain::TaskName;
 use crate::serving::job::Job;
+use crate::serving::waiting::Backlog;
 
 /// The jobs that wait. Its size is counted in architectures, since they are what costs time.
 #[derive(Debug)]
@@ -51,28 +52,6 @@ impl Schedule {
         Ok(())
     }
 
-    /// Takes the next batch: jobs of one version of the task whose turn it is, oldest first, as many
-    /// as fit. What nobody waits for any more is dropped. `None` when nothing waits.
-    pub fn cut(&mut self, now: Instant) -> Option<Vec<Job>> {
-        while let Some(mut lane) = self.lanes.pop_front() {
-            let (batch, n_removed) = lane.cut(self.max_batch, now);
-            self.n_queued -= n_removed;
-            if !lane.jobs.is_empty() {
-                self.lanes.push_back(lane);
-            }
-            if !batch.is_empty() {
-                return Some(batch);
-            }
-        }
-        None
-    }
-
-    /// Drops every job, unanswered.
-    pub fn clear(&mut self) {
-        self.lanes.clear();
-        self.n_queued = 0;
-    }
-
     fn has_room(&self, n_new: usize) -> bool {
         self.n_queued == 0 || self.n_queued + n_new <= self.capacity
     }
@@ -91,6 +70,32 @@ impl Schedule {
             self.lanes.len() - 1
         });
         &mut self.lanes[index].jobs
+    }
+}
+
+impl Backlog for Schedule {
+    type Work = Vec<Job>;
+
+    /// Takes the next batch: jobs of one version of the task whose turn it is, oldest first, as many
+    /// as fit. What nobody waits for any more is dropped. `None` when nothing waits.
+    fn next(&mut self, now: Instant) -> Option<Vec<Job>> {
+        while let Some(mut lane) = self.lanes.pop_front() {
+            let (batch, n_removed) = lane.cut(self.max_batch, now);
+            self.n_queued -= n_removed;
+            if !lane.jobs.is_empty() {
+                self.lanes.push_back(lane);
+            }
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+        None
+    }
+
+    /// Drops every job, unanswered.
+    fn clear(&mut self) {
+        self.lanes.clear();
+        self.n_queued = 0;
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
     /// All batches, as (task, version, candidates of each job).
     fn batches(schedule: &mut Schedule, now: Instant) -> Vec<(String, String, Vec<usize>)> {
         let mut all = Vec::new();
-        while let Some(batch) = schedule.cut(now) {
+        while let Some(batch) = schedule.next(now) {
             let target = &batch[0].target;
             let sizes = batch.iter().map(|job| job.candidates.len()).collect();
             all.push((target.task.name.to_string(), target.version.id.to_string(), sizes));

@@ -54,7 +54,8 @@ pub fn start(config: &Config) -> io::Result<(Handle, Worker)> {
 }
 
 impl Worker {
-    /// Completes when the thread has ended, which before [`Self::stop`] means that it panicked.
+    /// Completes when the thread has ended, which before [`Self::stop`] means that it panicked or that its device is
+    /// lost.
     pub async fn ended(&mut self) {
         // Nothing is ever sent: the sender is dropped.
         let _ = (&mut self.ended).await;

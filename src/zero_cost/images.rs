@@ -1,6 +1,5 @@
 //! The images of a mini-batch: noise, or those of a folder.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageError, RgbImage};
 use rand::{Rng, seq};
 use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
 
 use crate::zero_cost::network::N_COLOURS;
 
@@ -72,10 +72,7 @@ pub(in crate::zero_cost) struct Chosen {
 impl Chosen {
     /// Chooses `n_images` different files of a folder by `rng`.
     pub fn of(folder: &Path, n_images: usize, side: usize, rng: &mut impl Rng) -> Result<Self, ImagesError> {
-        let mut files = Vec::new();
-        list(folder, &mut files)?;
-        // The system lists them in any order.
-        files.sort();
+        let files = list(folder)?;
         if files.len() < n_images {
             let n_found = files.len();
             return Err(ImagesError::TooFew { folder: folder.to_owned(), n_found, n_images });
@@ -105,17 +102,21 @@ impl Chosen {
     }
 }
 
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImagesError> {
-    let unreadable = |source| ImagesError::Folder { folder: folder.to_owned(), source };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
-            list(&path, files)?;
-        } else if is_image(&path) {
-            files.push(path);
+/// The image files of a folder and of those below it, by name.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ImagesError> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder).follow_links(true) {
+        let entry = entry.map_err(|error| ImagesError::Folder {
+            folder: error.path().unwrap_or(folder).to_owned(),
+            source: error.into(),
+        })?;
+        if entry.file_type().is_file() && is_image(entry.path()) {
+            files.push(entry.into_path());
         }
     }
-    Ok(())
+    // The system lists them in any order.
+    files.sort();
+    Ok(files)
 }
 
 fn is_image(path: &Path) -> bool {
@@ -135,6 +136,8 @@ fn read(file: &Path, side: u32) -> Result<RgbImage, ImagesError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::Rgb;
     use rand::SeedableRng;
 

@@ -33,16 +33,10 @@ fn named(text: &str) -> Result<NamedProxy, String> {
     if name.is_empty() || Proxy::named(name).is_some() {
         return Err(format!("{name:?} is no name of your own: it is empty or that of a built-in proxy"));
     }
-    let proxy = Proxy::read(file).map_err(|error| chain(&error))?;
+    let proxy = Proxy::read(file).map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     // What no batch can be made of is found here, not by the first task that chooses it.
-    Measurer::new(name, proxy.clone(), 0).map_err(|error| chain(&error))?;
+    Measurer::new(name, proxy.clone(), 0).map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     Ok(NamedProxy { name: name.to_owned(), proxy })
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }
 
 /// The proxy settings of a process, by name, and those that are ready to measure with.

@@ -1,12 +1,15 @@
 //! Which architectures wait to be measured, and who waits for each. Pure: time is a parameter, nothing blocks.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lru::LruCache;
 use tokio::sync::oneshot;
 
-use crate::serving::saliency::cache::{Cache, Key};
+use crate::serving::saliency::key::Key;
+use crate::serving::waiting::Backlog;
 use crate::space::{Architecture, Saliencies};
 use crate::zero_cost::{self, Measurer};
 
@@ -37,7 +40,7 @@ pub(in crate::serving) struct Full;
 /// What is known, what waits, and what is being measured.
 #[derive(Debug)]
 pub(in crate::serving) struct Flights {
-    pub cache: Cache,
+    known: LruCache<Key, Arc<Saliencies>>,
     /// Not begun, oldest first. Each has a flight.
     waiting: VecDeque<Key>,
     /// Waiting or begun.
@@ -65,8 +68,21 @@ impl Waiter {
 
 impl Flights {
     /// Nothing waits. So many architectures may; of `n_known` what was measured is remembered.
-    pub fn new(capacity: usize, n_known: usize) -> Self {
-        Self { cache: Cache::new(n_known), waiting: VecDeque::new(), under_way: HashMap::new(), capacity }
+    pub fn new(capacity: usize, n_known: NonZero<usize>) -> Self {
+        // It grows as it fills: whoever allows for millions need not have room for them at once.
+        let mut known = LruCache::unbounded();
+        known.resize(n_known);
+        Self { known, waiting: VecDeque::new(), under_way: HashMap::new(), capacity }
+    }
+
+    /// What is known of an architecture.
+    pub fn known(&mut self, key: &Key) -> Option<Arc<Saliencies>> {
+        self.known.get(key).cloned()
+    }
+
+    /// Remembers what was found elsewhere.
+    pub fn remember(&mut self, key: Key, saliencies: Arc<Saliencies>) {
+        self.known.put(key, saliencies);
     }
 
     /// Architectures that wait.
@@ -82,7 +98,7 @@ impl Flights {
         deadline: Option<Instant>,
         now: Instant,
     ) -> Result<Vec<Joined>, Full> {
-        let known: Vec<_> = wanted.iter().map(|it| self.cache.get(&it.key)).collect();
+        let known: Vec<_> = wanted.iter().map(|it| self.known(&it.key)).collect();
         let new: HashSet<Key> = (wanted.iter().zip(&known))
             .filter(|(it, known)| known.is_none() && !self.under_way.contains_key(&it.key))
             .map(|(it, _)| it.key)
@@ -112,33 +128,15 @@ impl Flights {
         receiver
     }
 
-    /// The oldest that somebody still waits for, which is begun now. What nobody waits for any more is dropped.
-    pub fn next(&mut self, now: Instant) -> Option<Wanted> {
-        while let Some(key) = self.waiting.pop_front() {
-            let flight = self.under_way.get(&key).expect("whatever waits has a flight");
-            if flight.waiters.iter().any(|waiter| waiter.is_there(now)) {
-                return Some(flight.wanted.clone());
-            }
-            self.under_way.remove(&key);
-        }
-        None
-    }
-
     /// Tells everybody what became of an architecture that was begun, and remembers it.
     pub fn done(&mut self, key: Key, outcome: &Outcome) {
         if let Ok(saliencies) = outcome {
-            self.cache.insert(key, saliencies.clone());
+            self.remember(key, saliencies.clone());
         }
         for waiter in self.under_way.remove(&key).into_iter().flat_map(|flight| flight.waiters) {
             // Who has gone needs no answer.
             let _ = waiter.reply.send(outcome.clone());
         }
-    }
-
-    /// Drops whatever waits or is begun, unanswered.
-    pub fn clear(&mut self) {
-        self.waiting.clear();
-        self.under_way.clear();
     }
 
     fn has_room(&self, n_new: usize) -> bool {
@@ -158,6 +156,28 @@ impl Flights {
     }
 }
 
+impl Backlog for Flights {
+    type Work = Wanted;
+
+    /// The oldest that somebody still waits for, which is begun now. What nobody waits for any more is dropped.
+    fn next(&mut self, now: Instant) -> Option<Wanted> {
+        while let Some(key) = self.waiting.pop_front() {
+            let flight = self.under_way.get(&key).expect("whatever waits has a flight");
+            if flight.waiters.iter().any(|waiter| waiter.is_there(now)) {
+                return Some(flight.wanted.clone());
+            }
+            self.under_way.remove(&key);
+        }
+        None
+    }
+
+    /// Drops whatever waits or is begun, unanswered.
+    fn clear(&mut self) {
+        self.waiting.clear();
+        self.under_way.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -165,6 +185,8 @@ mod tests {
     use super::*;
     use crate::space::nasbench201;
     use crate::zero_cost::Proxy;
+
+    const TEN: NonZero<usize> = NonZero::new(10).expect("not zero");
 
     /// Different architectures, as they are wanted.
     fn wanted(n: usize) -> Vec<Wanted> {
@@ -201,7 +223,7 @@ mod tests {
     #[test]
     fn what_several_want_at_once_is_measured_once_and_then_known() {
         let (now, all) = (Instant::now(), wanted(2));
-        let mut flights = Flights::new(10, 10);
+        let mut flights = Flights::new(10, TEN);
         let mut replies = join(&mut flights, &[all[0].clone(), all[0].clone(), all[1].clone()], now);
         replies.extend(join(&mut flights, &all[..1], now));
         assert_eq!(flights.next(now).map(|it| it.key), Some(all[0].key));
@@ -219,9 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_stays_and_the_rest_is_forgotten() {
+        let (now, all) = (Instant::now(), wanted(12));
+        let mut flights = Flights::new(100, TEN);
+        for wanted in &all {
+            flights.remember(wanted.key, measured(1.0));
+            assert!(flights.known(&all[0].key).is_some());
+        }
+        let n_known = all.iter().filter(|it| flights.known(&it.key).is_some()).count();
+        assert_eq!((n_known, flights.known(&all[1].key)), (10, None));
+        assert!(flights.next(now).is_none());
+    }
+
+    #[test]
     fn what_failed_is_told_to_all_who_wait_and_tried_again() {
         let (now, all) = (Instant::now(), wanted(1));
-        let mut flights = Flights::new(10, 10);
+        let mut flights = Flights::new(10, TEN);
         let mut replies = join(&mut flights, &[all[0].clone(), all[0].clone()], now);
         flights.next(now).expect("it waits");
         let error = zero_cost::Error::NoNetwork { space: "mine".to_owned() };
@@ -238,7 +273,7 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_any_more_is_never_measured() {
         let (now, all) = (Instant::now(), wanted(3));
-        let mut flights = Flights::new(10, 10);
+        let mut flights = Flights::new(10, TEN);
         drop(join(&mut flights, &all[..1], now));
         let deadline = now + Duration::from_secs(1);
         let _late = flights.join(all[1..2].to_vec(), Some(deadline), now).expect("room");
@@ -250,7 +285,7 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_a_call_as_a_whole_but_not_what_is_known_or_under_way() {
         let (now, all) = (Instant::now(), wanted(6));
-        let mut flights = Flights::new(4, 10);
+        let mut flights = Flights::new(4, TEN);
         let _replies = join(&mut flights, &all[..3], now);
         assert!(matches!(flights.join(all[3..5].to_vec(), None, now), Err(Full)));
         assert_eq!(flights.n_waiting(), 3);
@@ -264,7 +299,7 @@ mod tests {
     #[test]
     fn a_full_queue_first_forgets_what_nobody_waits_for_and_an_empty_one_takes_any_call() {
         let (now, all) = (Instant::now(), wanted(6));
-        let mut flights = Flights::new(2, 10);
+        let mut flights = Flights::new(2, TEN);
         drop(join(&mut flights, &all[..5], now));
         let _replies = join(&mut flights, &all[4..], now);
         assert_eq!(flights.n_waiting(), 2);

@@ -11,8 +11,8 @@ use tokio::{task, time};
 
 use crate::domain::SaliencyProxy;
 use crate::serving::Error;
-use crate::serving::saliency::cache::Key;
 use crate::serving::saliency::flights::{Joined, Outcome, Wanted};
+use crate::serving::saliency::key::Key;
 use crate::serving::saliency::queue::Queue;
 use crate::space::{Architecture, Saliencies, SearchSpace};
 use crate::store::Store;

@@ -1,10 +1,10 @@
 //! Saliencies that clients did not send, of tasks that opted in: from memory, from the store, or measured by threads of
 //! their own. What several calls want at once is measured once.
 
-mod cache;
 mod flights;
 mod handle;
 mod keeper;
+mod key;
 mod queue;
 mod worker;
 

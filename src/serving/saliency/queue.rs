@@ -1,11 +1,12 @@
 //! The flights, shared between callers and the threads that measure.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::serving::Error;
-use crate::serving::saliency::cache::Key;
 use crate::serving::saliency::flights::{Flights, Full, Joined, Outcome, Wanted};
+use crate::serving::saliency::key::Key;
+use crate::serving::waiting::Waiting;
 use crate::space::Saliencies;
 
 /// What an architecture is taken to cost before the first was measured.
@@ -14,36 +15,26 @@ const FIRST_PACE: Duration = Duration::from_millis(100);
 /// Callers join without waiting, threads wait for the next architecture.
 #[derive(Debug)]
 pub(in crate::serving) struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
+    flights: Waiting<Flights>,
     n_threads: u32,
-}
-
-#[derive(Debug)]
-struct State {
-    flights: Flights,
-    is_open: bool,
-    /// How long the last architecture took.
-    pace: Duration,
 }
 
 impl Queue {
     /// An open queue that so many threads work on.
     pub fn new(flights: Flights, n_threads: u32) -> Self {
-        let state = State { flights, is_open: true, pace: FIRST_PACE };
-        Self { state: Mutex::new(state), changed: Condvar::new(), n_threads: n_threads.max(1) }
+        Self { flights: Waiting::new(flights, FIRST_PACE), n_threads: n_threads.max(1) }
     }
 
     /// What is known of each architecture.
     pub fn known(&self, keys: &[Key]) -> Vec<Option<Arc<Saliencies>>> {
-        let mut state = self.lock();
-        keys.iter().map(|key| state.flights.cache.get(key)).collect()
+        let mut state = self.flights.lock();
+        keys.iter().map(|key| state.schedule.known(key)).collect()
     }
 
     /// Remembers what was found elsewhere.
     pub fn remember(&self, found: impl Iterator<Item = (Key, Arc<Saliencies>)>) {
-        let mut state = self.lock();
-        found.for_each(|(key, saliencies)| state.flights.cache.insert(key, saliencies));
+        let mut state = self.flights.lock();
+        found.for_each(|(key, saliencies)| state.schedule.remember(key, saliencies));
     }
 
     /// Answers what is known, and queues the rest of one call.
@@ -51,62 +42,42 @@ impl Queue {
     /// # Errors
     /// When there is no room for all of it, or the queue is closed.
     pub fn join(&self, wanted: Vec<Wanted>, deadline: Option<Instant>) -> Result<Vec<Joined>, Error> {
-        let mut state = self.lock();
-        if !state.is_open {
-            return Err(Error::Stopping);
-        }
-        let joined = state.flights.join(wanted, deadline, Instant::now()).map_err(|Full| {
-            let n_queued = state.flights.n_waiting();
-            let retry_after = state.pace.mul_f64(n_queued as f64) / self.n_threads;
-            Error::SaliencyQueueFull { n_queued, retry_after }
-        })?;
-        self.changed.notify_all();
-        Ok(joined)
+        self.flights.add(|state| {
+            state.schedule.join(wanted, deadline, Instant::now()).map_err(|Full| {
+                let n_queued = state.schedule.n_waiting();
+                let retry_after = state.pace.mul_f64(n_queued as f64) / self.n_threads;
+                Error::SaliencyQueueFull { n_queued, retry_after }
+            })
+        })
     }
 
     /// The next architecture, as soon as there is one. `None` once the queue is closed and nobody waits.
     pub fn next(&self) -> Option<Wanted> {
-        let mut state = self.lock();
-        loop {
-            if let Some(wanted) = state.flights.next(Instant::now()) {
-                return Some(wanted);
-            }
-            if !state.is_open {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.flights.next()
     }
 
     /// Tells everybody what became of an architecture, which took so long.
     pub fn done(&self, key: Key, outcome: &Outcome, elapsed: Duration) {
-        let mut state = self.lock();
+        let mut state = self.flights.lock();
         state.pace = elapsed;
-        state.flights.done(key, outcome);
+        state.schedule.done(key, outcome);
     }
 
     /// Takes no more calls. Those that wait are still answered.
     pub fn close(&self) {
-        self.lock().is_open = false;
-        self.changed.notify_all();
+        self.flights.close();
     }
 
     /// Takes no more calls and drops those that wait, since a thread is gone.
     pub fn abandon(&self) {
-        let mut state = self.lock();
-        state.is_open = false;
-        state.flights.clear();
-        self.changed.notify_all();
-    }
-
-    /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not matter.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flights.abandon();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZero;
+
     use super::*;
     use crate::space::nasbench201;
     use crate::zero_cost::{Measurer, Proxy};
@@ -122,7 +93,7 @@ mod tests {
                 measurer: measurer.clone(),
             })
             .collect();
-        let queue = Queue::new(Flights::new(4, 8), 2);
+        let queue = Queue::new(Flights::new(4, NonZero::new(8).expect("not zero")), 2);
         let _replies = queue.join(wanted[..4].to_vec(), None).expect("room");
         let Err(Error::SaliencyQueueFull { n_queued: 4, retry_after }) =
             queue.join(wanted[4..].to_vec(), None)

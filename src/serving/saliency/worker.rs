@@ -43,7 +43,7 @@ pub fn start(
     store: watch::Receiver<Option<Store>>,
 ) -> io::Result<(SaliencyHandle, SaliencyWorker)> {
     let n_threads = config.saliency_threads;
-    let flights = Flights::new(config.saliency_queue_capacity.get(), config.saliency_cache.get());
+    let flights = Flights::new(config.saliency_queue_capacity.get(), config.saliency_cache);
     let queue = Arc::new(Queue::new(flights, u32::from(n_threads.get())));
     let (results, receiver) = mpsc::channel(keeper::CAPACITY);
     let mut worker = SaliencyWorker {
