@@ -1,7 +1,5 @@
 //! The task service.
 
-use std::error::Error as _;
-
 use tonic::{Request, Response, Status};
 
 use crate::domain::{SaliencyProxy, StoredTask, TaskName};
@@ -32,10 +30,8 @@ impl Tasks {
         let Some(proxy) = proxy else { return Ok(()) };
         let wrong = |reason: String| WireError::new("task.saliency_proxy", reason);
         let saliencies = self.serving.saliencies().ok_or_else(|| wrong("nothing is measured here".into()))?;
-        saliencies.check(space, proxy).await.map_err(|error| {
-            let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-            wrong(causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}")))
-        })
+        let checked = saliencies.check(space, proxy).await;
+        checked.map_err(|error| wrong(format!("{:#}", anyhow::Error::from(error))))
     }
 }
 

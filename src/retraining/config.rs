@@ -1,6 +1,5 @@
 //! The settings of this room.
 
-use std::error::Error;
 use std::num::NonZero;
 
 use crate::fit::FitConfig;
@@ -36,10 +35,7 @@ pub struct OfSpace {
 
 fn of_space(text: &str) -> Result<OfSpace, String> {
     let (space, config) = text.split_once('=').ok_or("is not SPACE=NAME or SPACE=FILE")?;
-    let config = FitConfig::read(config).map_err(|error| {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
-    })?;
+    let config = FitConfig::read(config).map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     Ok(OfSpace { space: space.to_owned(), config })
 }
 

@@ -1,6 +1,8 @@
 //! The reconciler: looks at what is due, queues it, takes up what is queued, and works on it until there is
 //! nothing left. Every step is safe to repeat; all that counts is in the store.
 
+mod error;
+
 use std::convert::Infallible;
 use std::future;
 use std::sync::Arc;
@@ -20,11 +22,12 @@ use crate::fit::FitError;
 use crate::model::Checkpoint;
 use crate::retraining::config::Config;
 use crate::retraining::dataset::{Datasets, datasets};
+use crate::retraining::driver::error::Error;
 use crate::retraining::due::{Due, Facts, PastRun, back_off, is_due};
 use crate::retraining::fitting::{Configured, Fit};
 use crate::retraining::gate::Decision;
 use crate::retraining::judge::{Champion, Drift, JudgeError, Report, described, is_kept_back, judge};
-use crate::retraining::saliencies::{Measuring, SaliencyError};
+use crate::retraining::saliencies::Measuring;
 use crate::retraining::watch::{Stop, Watch};
 use crate::space::SaliencyOrigin;
 use crate::store::{self, ClaimedRun, Enqueued, Fenced, Finish, NewVersion, Promote, Store};
@@ -77,63 +80,6 @@ pub struct Driver {
     fit: Arc<dyn Fit>,
     timing: Timing,
     measuring: Measuring,
-}
-
-/// Why an attempt failed.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    #[error("task is gone or archived")]
-    NoTask,
-    #[error("there is nothing to train on")]
-    Saliencies(#[source] SaliencyError),
-    #[error("could not train")]
-    Fit(#[from] FitError),
-    #[error("could not judge the new version")]
-    Judge(#[from] JudgeError),
-    #[error("training died, the log says why")]
-    Died,
-    #[error("could not start a thread")]
-    Thread(#[from] std::io::Error),
-}
-
-impl From<SaliencyError> for Error {
-    fn from(error: SaliencyError) -> Self {
-        match error {
-            SaliencyError::Store(error) => Self::Store(error),
-            error => Self::Saliencies(error),
-        }
-    }
-}
-
-impl Error {
-    /// Whether the same snapshot would fail again.
-    fn is_lasting(&self) -> bool {
-        match self {
-            Self::NoTask => true,
-            Self::Saliencies(error) => error.is_lasting(),
-            Self::Fit(error) => match error {
-                FitError::Config(_)
-                | FitError::TooManyTargets { .. }
-                | FitError::Input { .. }
-                | FitError::TooFew { .. }
-                | FitError::NoFractions
-                | FitError::NothingToLearn { .. }
-                | FitError::NoLoss { .. }
-                | FitError::NoCalibration
-                | FitError::OtherModel
-                | FitError::Diverged { .. }
-                | FitError::NoReference => true,
-                FitError::State(_)
-                | FitError::Checkpoint(_)
-                | FitError::Score(_)
-                | FitError::Store(_)
-                | FitError::Tensor(_) => false,
-            },
-            Self::Store(_) | Self::Judge(_) | Self::Died | Self::Thread(_) => false,
-        }
-    }
 }
 
 /// What became of an attempt that did not fail.
@@ -305,7 +251,7 @@ impl Driver {
                 let n_attempts = run.n_attempts + 1;
                 let gives_up = error.is_lasting() || n_attempts >= MAX_ATTEMPTS;
                 let retry_after = (!gives_up).then(|| back_off(n_attempts));
-                let message = chain(&error);
+                let message = format!("{:#}", anyhow::Error::from(error));
                 tracing::error!(run = %run.id, task = %run.task, error = message, ?retry_after, "training failed");
                 self.store.run_fail(&lease, &message, retry_after).await?;
             }
@@ -562,17 +508,6 @@ fn n_failures(runs: &[TrainingRun]) -> u32 {
         .take_while(|run| run.state == RunState::Failed)
         .count();
     u32::try_from(failed).unwrap_or(u32::MAX)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    message
 }
 
 #[cfg(test)]
