@@ -16,7 +16,7 @@ pub struct DeviceConfig {
 }
 
 impl DeviceConfig {
-    /// The device, after it has answered. Says which one it is where there was a choice.
+    /// The device, after it has answered. Says so where it is a GPU, or why it is none.
     ///
     /// # Errors
     /// When a GPU was asked for by its number and cannot be computed on.
@@ -28,6 +28,7 @@ impl DeviceConfig {
             // Nobody expects a GPU of a binary without CUDA.
             Some(NoGpu::NotBuilt) => tracing::debug!("computing on the CPU"),
             Some(why) => tracing::warn!("computing on the CPU: {why}"),
+            None if device.is_cpu() => tracing::debug!("computing on the CPU"),
             None => tracing::info!(device = ?device.location(), "computing"),
         }
         Ok(device)
