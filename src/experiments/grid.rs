@@ -13,7 +13,7 @@ use crate::fit::{Columns, FitConfig, FitConfigError, Target};
 use crate::space::{self, SearchSpace};
 
 /// The grids this binary carries.
-const NAMED: [(&str, &str); 14] = [
+const NAMED: [(&str, &str); 16] = [
     ("table1-nasbench101", include_str!("../../configs/grids/table1-nasbench101.toml")),
     ("table1-nasbench201", include_str!("../../configs/grids/table1-nasbench201.toml")),
     ("table1-darts", include_str!("../../configs/grids/table1-darts.toml")),
@@ -22,6 +22,8 @@ const NAMED: [(&str, &str); 14] = [
     ("table2-nasbench101", include_str!("../../configs/grids/table2-nasbench101.toml")),
     ("table2-nasbench201", include_str!("../../configs/grids/table2-nasbench201.toml")),
     ("table2-darts", include_str!("../../configs/grids/table2-darts.toml")),
+    ("table2-metrics-nasbench101", include_str!("../../configs/grids/table2-metrics-nasbench101.toml")),
+    ("table2-metrics-nasbench201", include_str!("../../configs/grids/table2-metrics-nasbench201.toml")),
     ("tableA7-nasbench101", include_str!("../../configs/grids/tableA7-nasbench101.toml")),
     ("tableA7-nasbench201", include_str!("../../configs/grids/tableA7-nasbench201.toml")),
     ("tableA8-nasbench101", include_str!("../../configs/grids/tableA8-nasbench101.toml")),
@@ -96,6 +98,8 @@ pub struct Encoder {
     /// Whether each target has a predictor of its own, not one for all.
     #[serde(default)]
     pub each_target_apart: bool,
+    /// The metrics it sees of each operation, by position in the saliency column; all where none are named.
+    pub saliency_metrics: Option<Vec<usize>>,
     /// The paper's figures for the sizes, in their order; NaN where it has none.
     #[serde(default)]
     pub paper: Vec<f64>,
@@ -189,6 +193,8 @@ impl Grid {
             field(!size.seeds.is_empty(), &format!("sizes[{index}].seeds"), "is empty")?;
         }
         for (index, encoder) in grid.encoders.iter().enumerate() {
+            let sees_some = encoder.saliency_metrics.as_ref().is_none_or(|metrics| !metrics.is_empty());
+            field(sees_some, &format!("encoders[{index}].saliency_metrics"), "is empty")?;
             let is_known = grid.encoders[..index].iter().all(|other| other.name != encoder.name);
             field(is_known, &format!("encoders[{index}].name"), "is taken already")?;
             let has_figures = encoder.paper.len() <= grid.sizes.len();
@@ -263,8 +269,13 @@ impl Grid {
                 Method::Trained(config) => format!("{config:?}"),
                 Method::Surrogate(surrogate) => format!("{surrogate:?}"),
             };
-            let of_encoder = format!("{method} {} {:?}", encoder.each_target_apart, self.targets);
-            format!("{:x}", Sha256::new().chain_update(of_encoder).chain_update(&tables.digest).finalize())
+            let mut hash = Sha256::new();
+            hash.update(format!("{method} {} {:?}", encoder.each_target_apart, self.targets));
+            hash.update(&tables.digest);
+            if let Some(metrics) = &encoder.saliency_metrics {
+                hash.update(format!(" {metrics:?}"));
+            }
+            format!("{:x}", hash.finalize())
         };
         let methods = self.methods()?;
         let settings = self.encoders.iter().zip(&methods).map(|(encoder, method)| setting(encoder, method));

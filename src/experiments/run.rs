@@ -1,5 +1,6 @@
 //! Runs the trials of a grid side by side.
 
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::thread;
 use candle_core::Device;
 use sha2::{Digest, Sha256};
 
-use crate::experiments::{Grid, GridError, Journal, JournalError, Outcome, Trial, TrialError};
+use crate::experiments::{Encoder, Grid, GridError, Journal, JournalError, Outcome, Trial, TrialError};
 use crate::fit::table::Selection;
 use crate::fit::{Dataset, DatasetError};
 use crate::model::for_another_thread;
@@ -38,6 +39,12 @@ pub enum RunError {
         n: usize,
         /// Rows there are.
         n_rows: usize,
+    },
+    /// An encoder is to see a metric that the table has not.
+    #[error("encoders: {encoder}: not every row's saliencies have its saliency_metrics")]
+    NoMetric {
+        /// Its name.
+        encoder: String,
     },
     /// A trial failed.
     #[error("{} on {} rows from row {}, seed {}", trial.encoder, trial.n, trial.start, trial.seed)]
@@ -82,6 +89,9 @@ impl Tables {
             hash.update(format!("{} {:?}\n", dataset.space.name, dataset.unit));
             for example in &dataset.examples {
                 hash.update(format!("{} {:?}\n", example.architecture, example.labels));
+                if let Some(saliencies) = &example.saliencies {
+                    hash.update(format!("{saliencies:?}\n"));
+                }
             }
         }
         Self { digest: format!("{:x}", hash.finalize()), training, test }
@@ -119,10 +129,11 @@ pub fn run(
     let try_one = |trial: &Trial, device: &Device| {
         let index = grid.encoders.iter().position(|encoder| encoder.name == trial.encoder);
         let index = index.expect("trials are of the grid's encoders");
-        let training = trial.training_set(&tables.training);
-        let apart = grid.encoders[index].each_target_apart;
+        let encoder = &grid.encoders[index];
+        let training = seen_by(encoder, Cow::Owned(trial.training_set(&tables.training)))?;
+        let test = seen_by(encoder, Cow::Borrowed(&tables.test))?;
+        let (apart, sets) = (encoder.each_target_apart, (&*training, &*test));
         let failed = |source| RunError::Trial { trial: Box::new(trial.clone()), source };
-        let sets = (&training, &tables.test);
         if let Some(outcome) = trial.outcome(&methods[index], apart, sets, device, stop).map_err(failed)? {
             journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;
             progress.done(Some(&outcome));
@@ -141,4 +152,106 @@ pub fn run(
         let threads: Vec<_> = (0..n_jobs.get()).map(|_| scope.spawn(work)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("trials do not panic"))
     })
+}
+
+/// What an encoder sees of a dataset: of each operation the metrics that are named for it.
+fn seen_by<'a>(encoder: &Encoder, dataset: Cow<'a, Dataset>) -> Result<Cow<'a, Dataset>, RunError> {
+    let Some(metrics) = &encoder.saliency_metrics else { return Ok(dataset) };
+    let mut dataset = dataset.into_owned();
+    for saliencies in dataset.examples.iter_mut().filter_map(|example| example.saliencies.as_mut()) {
+        *saliencies = saliencies
+            .of_metrics(metrics)
+            .ok_or_else(|| RunError::NoMetric { encoder: encoder.name.clone() })?;
+    }
+    Ok(Cow::Owned(dataset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Example;
+    use crate::space::Saliencies;
+
+    /// A row of boosted trees, on cells of NAS-Bench-201 that have three metrics an edge.
+    fn grid(of_encoder: &str) -> Grid {
+        let text = format!(
+            r#"
+            title = "Trees"
+            space = "nasbench201"
+            targets = ["accuracy"]
+            unit = "percent"
+            saliency_column = "saliencies"
+            training_rows = ["split", "train"]
+            test_rows = ["split", "test"]
+            sizes = [{{ n = 20, starts = [0, 10], seeds = [1] }}]
+            [[encoders]]
+            name = "trees"
+            surrogate = "boosting"
+            {of_encoder}
+            "#
+        );
+        Grid::parse(&text).expect("valid")
+    }
+
+    fn tables(grid: &Grid) -> Tables {
+        let dataset = |seed| {
+            let examples = grid.search_space().sample(30, seed).into_iter().enumerate();
+            let examples = examples.map(|(index, architecture)| Example {
+                class: architecture.canonical().id,
+                architecture,
+                saliencies: Some(Saliencies::new(3, (0..18).map(f64::from).collect()).expect("six edges")),
+                labels: vec![Some(index as f64)],
+                infeasible: Vec::new(),
+            });
+            let empty = Dataset::empty(&grid.search_space(), &grid.columns().targets, grid.goal_and_unit());
+            Dataset { examples: examples.collect(), ..empty }
+        };
+        Tables::new(dataset(0), dataset(1))
+    }
+
+    /// How many trials came to an outcome now, and how many had before.
+    #[derive(Default)]
+    struct Counted {
+        now: AtomicUsize,
+        before: AtomicUsize,
+    }
+
+    impl Progress for Counted {
+        fn done(&self, outcome: Option<&Outcome>) {
+            let counter = if outcome.is_some() { &self.now } else { &self.before };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn run_in(folder: &Path, grid: &Grid) -> Result<(usize, usize), RunError> {
+        let mut journal = Journal::open(&folder.join("trials.jsonl")).expect("a folder of its own");
+        let counted = Counted::default();
+        let on = (&Device::Cpu, NonZero::<usize>::MIN);
+        run(grid, &tables(grid), &mut journal, on, &AtomicBool::new(false), &counted)?;
+        Ok((counted.now.into_inner(), counted.before.into_inner()))
+    }
+
+    #[test]
+    fn trials_are_run_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(run_in(folder.path(), &grid("")).expect("trees"), (2, 0));
+        assert_eq!(run_in(folder.path(), &grid("")).expect("trees"), (0, 2));
+        assert_eq!(run_in(folder.path(), &grid("saliency_metrics = [0, 2]")).expect("trees"), (2, 0));
+    }
+
+    #[test]
+    fn an_encoder_sees_the_metrics_named_for_it() {
+        let grid = grid("saliency_metrics = [2, 0]");
+        let seen = seen_by(&grid.encoders[0], Cow::Owned(tables(&grid).test)).expect("there are three");
+        let saliencies = seen.examples[0].saliencies.as_ref().expect("every example has them");
+        assert_eq!((saliencies.n_metrics(), saliencies.operation(1)), (2, [5.0, 3.0].as_slice()));
+    }
+
+    #[test]
+    fn a_metric_that_the_table_has_not_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = run_in(folder.path(), &grid("saliency_metrics = [3]")).unwrap_err();
+        let message = "encoders: trees: not every row's saliencies have its saliency_metrics";
+        assert_eq!(error.to_string(), message);
+    }
 }

@@ -101,4 +101,11 @@ impl Saliencies {
     pub fn operation(&self, index: usize) -> &[f64] {
         &self.values[index * self.n_metrics..][..self.n_metrics]
     }
+
+    /// The same of these metrics alone, by position, in this order; `None` where none are named, or it has not all.
+    #[must_use]
+    pub fn of_metrics(&self, metrics: &[usize]) -> Option<Self> {
+        let picked = self.rows().flat_map(|row| metrics.iter().map(|metric| row.get(*metric).copied()));
+        Self::new(metrics.len(), picked.collect::<Option<_>>()?).ok()
+    }
 }
