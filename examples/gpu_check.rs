@@ -14,6 +14,7 @@ use tagates::fit::{Dataset, Example, FitConfig, Target, Trainer};
 use tagates::metrics::kendall_tau;
 use tagates::model::{Checkpoint, DeviceChoice, Input, Model, scores_in_parallel};
 use tagates::space::{Architecture, Saliencies, SearchSpace, builtin, nasbench201};
+use tagates::zero_cost::{Measurer, Proxy, side_by_side};
 
 /// As in the binary.
 #[global_allocator]
@@ -23,6 +24,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const TOLERANCE: f64 = 1e-4;
 /// Architectures on which they are compared.
 const N_COMPARED: usize = 256;
+/// What logarithms of saliencies may differ by: they are sums of slopes over thousands of numbers in single precision, and
+/// those of curvature differences of such.
+const SALIENCY_TOLERANCE: f64 = 0.02;
+/// Architectures of each space whose saliencies are measured.
+const N_MEASURED: usize = 8;
 /// Architectures scored at once.
 const BATCH_SIZES: [usize; 8] = [1, 8, 32, 128, 512, 2_048, 8_192, 16_384];
 /// Times each batch is scored.
@@ -34,10 +40,11 @@ const N_EPOCHS: usize = 20;
 fn main() -> anyhow::Result<ExitCode> {
     let choice: DeviceChoice = std::env::args().nth(1).as_deref().unwrap_or("cuda:0").parse()?;
     let device = choice.open()?.device;
-    let agree = parity(&device)?;
+    let scores_agree = parity(&device)?;
+    let saliencies_agree = saliencies(&device)?;
     training(&device)?;
     throughput(&device)?;
-    Ok(if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if scores_agree && saliencies_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Scores by the shipped predictor and by an untrained one of each configuration.
@@ -89,6 +96,44 @@ fn compare(
     let agree = difference <= TOLERANCE;
     println!("| {name} | {} | {difference:.1e}{} |", inputs.len(), if agree { "" } else { ", **too much**" });
     Ok(agree)
+}
+
+/// Whether both devices measure zero-cost saliencies alike.
+fn saliencies(device: &Device) -> anyhow::Result<bool> {
+    println!(
+        "| saliencies | largest difference | seconds on the GPU | on one CPU thread |\n|---|---|---|---|"
+    );
+    let small =
+        || Measurer::new("small", Proxy::named("small").context("a built-in proxy")?, 0).context("noise");
+    let (cpu, gpu) = (small()?, small()?.on(device)?);
+    let mut agree = true;
+    for name in ["nasbench101", "nasbench201", "darts", "enas"] {
+        let architectures = builtin(name).context("a built-in space")?.sample(N_MEASURED, 2);
+        let (mut differences, mut gpu_s, mut cpu_s) = (Vec::new(), 0.0, 0.0);
+        let measure = |architecture: &Architecture| (timed(&gpu, architecture), timed(&cpu, architecture));
+        side_by_side(&architectures, NonZero::<usize>::MIN, measure, |_, (found, expected)| {
+            let ((found, found_s), (expected, expected_s)) = (found?, expected?);
+            (gpu_s, cpu_s) = (gpu_s + found_s, cpu_s + expected_s);
+            differences.extend(found.iter().zip(&expected).map(|(found, expected)| (found - expected).abs()));
+            anyhow::Ok(())
+        })?;
+        // Not a number is no agreement.
+        let is_alike = differences.iter().all(|difference| *difference <= SALIENCY_TOLERANCE);
+        let (largest, mark) =
+            (differences.into_iter().fold(0.0, f64::max), if is_alike { "" } else { ", **too much**" });
+        println!("| {N_MEASURED} networks of {name} | {largest:.1e}{mark} | {gpu_s:.2} | {cpu_s:.2} |");
+        agree &= is_alike;
+    }
+    println!();
+    Ok(agree)
+}
+
+/// What is measured of operations and the whole network, and the seconds it took.
+fn timed(measurer: &Measurer, architecture: &Architecture) -> anyhow::Result<(Vec<f64>, f64)> {
+    let started = Instant::now();
+    let found = measurer.measure(architecture)?;
+    let numbers = found.operations.rows().flatten().chain(&found.network).copied().collect();
+    Ok((numbers, started.elapsed().as_secs_f64()))
 }
 
 fn ones(architecture: &Architecture, n_metrics: usize) -> Saliencies {

@@ -148,9 +148,9 @@ fn available_threads() -> NonZero<usize> {
     thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Trainings that a device makes side by side if nobody says otherwise: as many as there are cores, but one on a GPU,
-/// which they would only keep from each other.
-fn trainings_side_by_side(device: &Device) -> NonZero<usize> {
+/// Jobs, as trainings, that a device does side by side if nobody says otherwise: as many as there are cores, but one on a
+/// GPU, which they would only keep from each other.
+fn jobs_on(device: &Device) -> NonZero<usize> {
     if device.is_cpu() { available_threads() } else { NonZero::<usize>::MIN }
 }
 

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::DeviceConfig;
 use crate::cli::interrupt::until_interrupted;
+use crate::cli::jobs_on;
 use crate::cli::output::Output;
-use crate::cli::trainings_side_by_side;
 use crate::cli::whole_file::write_whole;
 use crate::experiments::{self, Grid, Journal, Outcome, Results, Tables};
 
@@ -54,7 +54,7 @@ fn reproduce(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         .with_context(|| format!("could not make the folder {} (--out)", args.out.display()))?;
     let mut journal = Journal::open(&args.out.join("trials.jsonl"))?;
     let device = args.device.open()?;
-    let n_jobs = args.jobs.unwrap_or_else(|| trainings_side_by_side(&device));
+    let n_jobs = args.jobs.unwrap_or_else(|| jobs_on(&device));
     let trials = grid.trials(&tables)?;
     let bar = Bar::new(trials.len());
     let ended = experiments::run(&grid, &tables, &mut journal, (&device, n_jobs), stop, &bar);

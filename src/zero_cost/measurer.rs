@@ -1,5 +1,6 @@
 //! A proxy setting ready to measure with: what all architectures share is made once.
 
+use candle_core::Device;
 use sha2::{Digest, Sha256};
 
 use crate::space::{Architecture, SaliencyOrigin, SearchSpace};
@@ -35,6 +36,16 @@ impl Measurer {
         Ok(Self { proxy, seed, batch, origin })
     }
 
+    /// The same on another device: what it measures differs by rounding.
+    ///
+    /// # Errors
+    /// When the mini-batch cannot be copied there.
+    pub fn on(mut self, device: &Device) -> Result<Self, Error> {
+        self.batch.images = self.batch.images.to_device(device)?;
+        self.batch.classes = self.batch.classes.to_device(device)?;
+        Ok(self)
+    }
+
     /// What is measured is kept under this.
     #[must_use]
     pub fn origin(&self) -> &SaliencyOrigin {
@@ -56,7 +67,7 @@ impl Measurer {
     }
 
     /// Measures an architecture: builds its network at the size of the proxy, its weights, images and classes drawn
-    /// from the seed. Computes on the calling thread, which needs [`STACK_SIZE_BYTES`](crate::zero_cost::STACK_SIZE_BYTES)
+    /// from the seed. On the CPU it computes on the calling thread, which needs [`STACK_SIZE_BYTES`](crate::zero_cost::STACK_SIZE_BYTES)
     /// of stack.
     ///
     /// # Errors

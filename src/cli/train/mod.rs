@@ -12,11 +12,11 @@ use anyhow::{Context, anyhow, bail};
 use crate::app::DeviceConfig;
 use crate::cli::definition::builtin_or_file;
 use crate::cli::interrupt::until_interrupted;
+use crate::cli::jobs_on;
 use crate::cli::output::Output;
 use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
-use crate::cli::trainings_side_by_side;
 use crate::cli::whole_file::write_whole;
 use crate::domain::{Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
@@ -116,7 +116,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     let states = RunStates::beside(&args.out)?;
     let progress = Progress::new(&config, states, validation.as_ref(), stop);
     let device = args.device.open()?;
-    let n_threads = args.threads.unwrap_or_else(|| trainings_side_by_side(&device));
+    let n_threads = args.threads.unwrap_or_else(|| jobs_on(&device));
     let plan = Plan {
         config: &config,
         dataset: &dataset,

@@ -13,11 +13,12 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
+use crate::app::DeviceConfig;
 use crate::cli::definition::builtin_or_file;
 use crate::cli::rows::condition;
 use crate::cli::zero_cost::cache::Cache;
 use crate::cli::zero_cost::measured_table::{MeasuredTable, RESERVED};
-use crate::cli::{Outcome, available_threads};
+use crate::cli::{Outcome, jobs_on};
 use crate::fit::table::{Row, Selection, rows};
 use crate::space::{Architecture, SearchSpace};
 use crate::store;
@@ -63,9 +64,11 @@ pub struct Args {
     /// measure these architectures. Those that are there already are not measured again.
     #[arg(long)]
     cache: bool,
-    /// Networks side by side, one thread each.
-    #[arg(long, value_name = "N", default_value_t = available_threads())]
-    jobs: NonZero<usize>,
+    #[command(flatten)]
+    device: DeviceConfig,
+    /// Networks side by side, one thread each; by default one for each core, on a GPU one.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
     #[command(flatten)]
     store: store::Config,
 }
@@ -92,6 +95,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(taken) = args.keep.iter().find(|column| RESERVED.contains(&column.as_str())) {
         bail!("column {taken} is one of the results, rename the one that is to be kept (--keep)");
     }
+    let device = args.device.open()?;
+    let measurer = measurer.on(&device).context("could not use the device (--device)")?;
+    let jobs = args.jobs.unwrap_or_else(|| jobs_on(&device));
     let mut destinations = Destinations::open(args, &measurer)?;
     let candidates =
         args.candidates(&space).with_context(|| format!("could not use {}", args.data.display()))?;
@@ -103,7 +109,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let start = Instant::now();
         (measurer.measure(&candidate.architecture), start.elapsed())
     };
-    side_by_side(&candidates, args.jobs, measure, |candidate, (result, duration)| {
+    side_by_side(&candidates, jobs, measure, |candidate, (result, duration)| {
         match result {
             Ok(found) => destinations.add(candidate, &measurer, &found, duration)?,
             Err(error) => {

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType};
 
-use super::Window;
 use super::arrays::{Array, Kernel, compute, compute_on_cpu, sum_of, zeros};
+use super::{Window, composed};
 
 /// Patches multiplied at a time, about: half a megabyte in single precision.
 const CHUNK_LEN: usize = 1 << 17;
@@ -22,7 +22,10 @@ const CHUNK_LEN: usize = 1 << 17;
 /// - `gates`: `[out, images]`
 /// - returns `[out, images, side out, side out]`
 pub fn convolution(maps: &Tensor, weight: &Tensor, gates: &Tensor, window: Window) -> Result<Tensor> {
-    maps.apply_op3(weight, gates, Convolution(window))
+    match maps.device() {
+        Device::Cpu => maps.apply_op3(weight, gates, Convolution(window)),
+        _ => composed::convolution(maps, weight, gates, window),
+    }
 }
 
 struct Convolution(Window);

@@ -1,10 +1,10 @@
 //! Convolutions of each channel by itself: shifted maps, each multiplied by one weight of the channel.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType};
 
-use super::Window;
 use super::arrays::{Array, Kernel, compute, compute_on_cpu, sum_of, zeros};
 use super::convolution::OfGates;
+use super::{Window, composed};
 
 /// Convolves each channel by itself; otherwise as [`convolution`](super::convolution).
 ///
@@ -19,7 +19,10 @@ pub fn depthwise_convolution(
     gates: &Tensor,
     window: Window,
 ) -> Result<Tensor> {
-    maps.apply_op3(weight, gates, Depthwise(window))
+    match maps.device() {
+        Device::Cpu => maps.apply_op3(weight, gates, Depthwise(window)),
+        _ => composed::depthwise_convolution(maps, weight, gates, window),
+    }
 }
 
 struct Depthwise(Window);

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 
-use super::Window;
 use super::arrays::{Array, Kernel, compute, compute_on_cpu, zeros};
 use super::pooling::largest_pixels;
+use super::{Window, composed};
 
 /// The sides that the units of a network are on, in the order in which its layers are computed.
 #[derive(Clone, Debug)]
@@ -60,7 +60,10 @@ impl Kinks {
             Ok(Side::Open(open.into()))
         };
         match self.next(find)? {
-            Side::Open(open) => maps.apply_op1(Relu(open)),
+            Side::Open(open) => match maps.device() {
+                Device::Cpu => maps.apply_op1(Relu(open)),
+                _ => composed::opened(maps, &open),
+            },
             Side::Largest(_) => bail!("a ReLU where a max pooling was found"),
         }
     }
@@ -73,9 +76,10 @@ impl Kinks {
     pub fn max_pool(&mut self, maps: &Tensor, window: Window) -> Result<Tensor> {
         let side = maps.dim(3)?;
         match self.next(|| Ok(Side::Largest(largest_pixels(maps, window)?.into())))? {
-            Side::Largest(pixels) => {
-                maps.apply_op1(Selection { pixels, side, side_out: window.side_out(side) })
-            }
+            Side::Largest(pixels) => match (maps.device(), window.side_out(side)) {
+                (Device::Cpu, side_out) => maps.apply_op1(Selection { pixels, side, side_out }),
+                (_, side_out) => composed::selected(maps, &pixels, side_out),
+            },
             Side::Open(_) => bail!("a max pooling where a ReLU was found"),
         }
     }

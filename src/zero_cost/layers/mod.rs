@@ -5,6 +5,7 @@
 //! then, and what is normalised together lies together.
 
 mod arrays;
+mod composed;
 mod convolution;
 mod depthwise;
 mod kinks;

@@ -1,11 +1,13 @@
 //! Batch normalisation as in training: by the statistics of the batch itself. Scale and shift of a network that was
 //! never trained are one and zero.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, WithDType};
 
 use super::arrays::{Array, Kernel, compute, compute_on_cpu, sum_of, zeros};
+use super::composed;
 
-const EPSILON: f64 = 1e-5;
+/// Added to variances.
+pub const EPSILON: f64 = 1e-5;
 
 /// Brings each channel to mean zero and variance one.
 ///
@@ -13,7 +15,10 @@ const EPSILON: f64 = 1e-5;
 /// - `maps`: `[channels, ..]`
 /// - returns the same
 pub fn normalise(maps: &Tensor) -> Result<Tensor> {
-    maps.apply_op1(Normalisation)
+    match maps.device() {
+        Device::Cpu => maps.apply_op1(Normalisation),
+        _ => composed::normalise(maps),
+    }
 }
 
 struct Normalisation;

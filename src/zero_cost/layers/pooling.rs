@@ -1,9 +1,9 @@
 //! Poolings over windows. Pixels outside the map take no part: they are not counted in an average.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, WithDType};
 
-use super::Window;
 use super::arrays::{Array, Kernel, compute, compute_on_cpu, zeros};
+use super::{Window, composed};
 
 /// Averages of windows.
 ///
@@ -11,7 +11,10 @@ use super::arrays::{Array, Kernel, compute, compute_on_cpu, zeros};
 /// - `maps`: `[channels, images, side, side]`
 /// - returns `[channels, images, side out, side out]`
 pub fn average_pool(maps: &Tensor, window: Window) -> Result<Tensor> {
-    maps.apply_op1(AveragePool { window, side: maps.dim(3)? })
+    match maps.device() {
+        Device::Cpu => maps.apply_op1(AveragePool { window, side: maps.dim(3)? }),
+        _ => composed::average_pool(maps, window),
+    }
 }
 
 struct AveragePool {
@@ -79,7 +82,7 @@ impl Kernel<1> for OfAveraged {
 }
 
 /// The share that each pixel of a window has in its average.
-fn shares<T: WithDType>(window: Window, side: usize) -> Vec<T> {
+pub fn shares<T: WithDType>(window: Window, side: usize) -> Vec<T> {
     let mut n_read = vec![0; window.side_out(side).pow(2)];
     for run in window.runs(side) {
         n_read[run.output..][..run.len].iter_mut().for_each(|n| *n += 1);
@@ -87,9 +90,10 @@ fn shares<T: WithDType>(window: Window, side: usize) -> Vec<T> {
     n_read.into_iter().map(|n| T::from_f64(1.0 / f64::from(n))).collect()
 }
 
-/// Where in its map the largest pixel of each window is, the first of equal ones.
+/// Where in its map the largest pixel of each window is, the first of equal ones. Found on the CPU.
 pub fn largest_pixels(maps: &Tensor, window: Window) -> Result<Vec<u32>> {
-    compute(&Largest(window), [maps])?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()
+    let maps = maps.to_device(&Device::Cpu)?;
+    compute(&Largest(window), [&maps])?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()
 }
 
 struct Largest(Window);

@@ -1,10 +1,17 @@
 //! Layers against loops over every pixel, and their gradients against differences.
 
-use candle_core::{Device, Result, Tensor, Var};
+use std::slice;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::pooling::largest_pixels;
 use super::*;
+
+/// A layer with a weight and gates.
+type Weighted = fn(&Tensor, &Tensor, &Tensor, Window) -> Result<Tensor>;
+type Pooling = fn(&Tensor, Window) -> Result<Tensor>;
 
 const N_IMAGES: usize = 2;
 const SIDE: usize = 6;
@@ -84,6 +91,17 @@ fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
     }
 }
 
+/// Compares what a layer makes, and its gradients.
+fn assert_layer(
+    layer: impl Fn(&[Tensor]) -> Result<Tensor>,
+    inputs: &[Tensor],
+    expected: &[f64],
+    what: &str,
+) {
+    assert_close(&layer(inputs).expect("a layer"), expected, what);
+    assert_gradients(layer, inputs, what);
+}
+
 /// Compares the gradients of a weighted sum of a layer's result with central differences.
 fn assert_gradients(layer: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], what: &str) {
     const STEP: f64 = 1e-5;
@@ -117,15 +135,15 @@ fn convolutions_are_those_of_loops() {
     for (geometry, window) in windows() {
         let maps = random(&[3, N_IMAGES, SIDE, SIDE], 1);
         let (weight, gates) = (random(&[4, 3 * window.n_taps()], 2), random(&[4, N_IMAGES], 3));
-        let found = convolution(&maps, &weight, &gates, window).expect("a convolution");
         let weights = weight.to_vec2::<f64>().expect("numbers");
         let expected = naive(&maps, geometry, window.side_out(SIDE), 4, |channel_out, read| {
             let terms = read.iter().flatten().zip(&weights[channel_out]);
             terms.map(|((_, value), weight)| value.unwrap_or(0.0) * weight).sum()
         });
-        assert_close(&found, &expected, &format!("{window:?}"));
-        let layer = |inputs: &[Tensor]| convolution(&inputs[0], &inputs[1], &gates, window);
-        assert_gradients(layer, &[maps, weight], &format!("{window:?}"));
+        for (convolution, what) in [(convolution as Weighted, "ours"), (composed::convolution, "composed")] {
+            let layer = |inputs: &[Tensor]| convolution(&inputs[0], &inputs[1], &gates, window);
+            assert_layer(layer, &[maps.clone(), weight.clone()], &expected, &format!("{what}, {window:?}"));
+        }
     }
 }
 
@@ -134,15 +152,16 @@ fn depthwise_convolutions_are_those_of_loops() {
     for (geometry, window) in windows() {
         let maps = random(&[3, N_IMAGES, SIDE, SIDE], 4);
         let (weight, gates) = (random(&[3, window.n_taps()], 5), random(&[3, N_IMAGES], 6));
-        let found = depthwise_convolution(&maps, &weight, &gates, window).expect("a convolution");
         let weights = weight.to_vec2::<f64>().expect("numbers");
         let expected = naive(&maps, geometry, window.side_out(SIDE), 3, |channel, read| {
             let terms = read[channel].iter().zip(&weights[channel]);
             terms.map(|((_, value), weight)| value.unwrap_or(0.0) * weight).sum()
         });
-        assert_close(&found, &expected, &format!("{window:?}"));
-        let layer = |inputs: &[Tensor]| depthwise_convolution(&inputs[0], &inputs[1], &gates, window);
-        assert_gradients(layer, &[maps, weight], &format!("{window:?}"));
+        let ours = (depthwise_convolution as Weighted, "ours");
+        for (convolution, what) in [ours, (composed::depthwise_convolution, "composed")] {
+            let layer = |inputs: &[Tensor]| convolution(&inputs[0], &inputs[1], &gates, window);
+            assert_layer(layer, &[maps.clone(), weight.clone()], &expected, &format!("{what}, {window:?}"));
+        }
     }
 }
 
@@ -157,28 +176,39 @@ fn poolings_are_those_of_loops() {
             let inside = inside(&read[channel]);
             inside.iter().sum::<f64>() / inside.len() as f64
         });
-        assert_close(&average_pool(&maps, window).expect("a pooling"), &expected, &format!("{window:?}"));
-        let expected = naive(&maps, geometry, side_out, 3, |channel, read| {
+        let maps = [maps];
+        for (pool, what) in [(average_pool as Pooling, "ours"), (composed::average_pool, "composed")] {
+            let what = format!("average, {what}, {window:?}");
+            assert_layer(|inputs| pool(&inputs[0], window), &maps, &expected, &what);
+        }
+        let expected = naive(&maps[0], geometry, side_out, 3, |channel, read| {
             inside(&read[channel]).into_iter().fold(f64::NEG_INFINITY, f64::max)
         });
-        let max_pool = |maps: &Tensor| Kinks::unknown().max_pool(maps, window);
-        assert_close(&max_pool(&maps).expect("a pooling"), &expected, &format!("{window:?}"));
-        let maps = [maps];
-        assert_gradients(|inputs| average_pool(&inputs[0], window), &maps, &format!("average, {window:?}"));
-        assert_gradients(|inputs| max_pool(&inputs[0]), &maps, &format!("largest, {window:?}"));
+        let ours = |maps: &Tensor, window| Kinks::unknown().max_pool(maps, window);
+        let composed = |maps: &Tensor, window: Window| {
+            composed::selected(maps, &largest_pixels(maps, window)?, window.side_out(SIDE))
+        };
+        for (pool, what) in [(ours as Pooling, "ours"), (composed, "composed")] {
+            let what = format!("largest, {what}, {window:?}");
+            assert_layer(|inputs| pool(&inputs[0], window), &maps, &expected, &what);
+        }
     }
 }
 
 #[test]
 fn normalised_channels_have_mean_zero_and_variance_one() {
     let maps = (random(&[3, N_IMAGES, 4, 4], 8) * 5.0).and_then(|maps| maps + 2.0).expect("numbers");
-    let rows = normalise(&maps).and_then(|made| made.flatten_from(1)?.to_vec2::<f64>()).expect("numbers");
-    for row in rows {
-        let mean = row.iter().sum::<f64>() / row.len() as f64;
-        let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / row.len() as f64;
-        assert!(mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-5, "{mean}, {variance}");
+    for (normalise, what) in
+        [(normalise as fn(&Tensor) -> Result<Tensor>, "ours"), (composed::normalise, "composed")]
+    {
+        let rows = normalise(&maps).and_then(|made| made.flatten_from(1)?.to_vec2::<f64>()).expect("numbers");
+        for row in rows {
+            let mean = row.iter().sum::<f64>() / row.len() as f64;
+            let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / row.len() as f64;
+            assert!(mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-5, "{mean}, {variance}, {what}");
+        }
+        assert_gradients(|inputs| normalise(&inputs[0]), slice::from_ref(&maps), what);
     }
-    assert_gradients(|inputs| normalise(&inputs[0]), &[maps], "normalisation");
 }
 
 #[test]
@@ -189,16 +219,27 @@ fn a_relu_that_is_held_stays_on_its_side() {
     let expected = positive.neg().and_then(|made| made.flatten_all()?.to_vec1()).expect("numbers");
     let held = maps.neg().and_then(|maps| kinks.fixed().relu(&maps)).expect("a ReLU");
     assert_close(&held, &expected, "a ReLU of the negated maps");
-    assert_gradients(|inputs| Kinks::unknown().relu(&inputs[0]), &[maps], "ReLU");
+    let maps = [maps];
+    assert_gradients(|inputs| Kinks::unknown().relu(&inputs[0]), &maps, "ReLU");
+    let expected = positive.flatten_all().and_then(|made| made.to_vec1::<f64>()).expect("numbers");
+    let open: Vec<u8> = expected.iter().map(|value| u8::from(*value > 0.0)).collect();
+    assert_layer(|inputs| composed::opened(&inputs[0], &open), &maps, &expected, "ReLU, composed");
 }
 
 #[test]
 fn the_slope_of_gates_is_the_sum_of_what_they_would_scale() {
     let (maps, weight) = (random(&[2, N_IMAGES, 3, 3], 10), random(&[2, 18], 11));
-    let gates = Var::from_tensor(&random(&[2, N_IMAGES], 12)).expect("a variable");
+    let gates =
+        Tensor::ones((2, N_IMAGES), DType::F64, &Device::Cpu).and_then(|ones| Var::from_tensor(&ones));
+    let gates = gates.expect("a variable");
     let made = convolution(&maps, &weight, &gates, Window::centred(3)).expect("a convolution");
-    let gradients = made.sqr().and_then(|squares| squares.sum_all()?.backward()).expect("differentiable");
     let expected = made.sqr().and_then(|squares| (squares * 2.0)?.flatten_from(2)?.sum(2)).expect("numbers");
     let expected = expected.flatten_all().and_then(|sums| sums.to_vec1::<f64>()).expect("numbers");
-    assert_close(gradients.get(&gates).expect("a variable of the sum"), &expected, "gates");
+    let of_gates = |made: &Tensor| {
+        let gradients = made.sqr().and_then(|squares| squares.sum_all()?.backward()).expect("differentiable");
+        gradients.get(&gates).expect("a variable of the sum").clone()
+    };
+    assert_close(&of_gates(&made), &expected, "gates");
+    let made = composed::convolution(&maps, &weight, &gates, Window::centred(3)).expect("a convolution");
+    assert_close(&of_gates(&made), &expected, "gates, composed");
 }

@@ -84,6 +84,20 @@ impl Window {
         runs
     }
 
+    /// Which pixel of a map each tap reads for each pixel that is made, `taps * pixels made`; one past the last pixel
+    /// stands for what is outside.
+    pub fn pixels_read(self, side: usize) -> Vec<u32> {
+        let n_pixels_out = self.side_out(side).pow(2);
+        let mut read = vec![(side * side) as u32; self.n_taps() * n_pixels_out];
+        for run in self.runs(side) {
+            let made = &mut read[run.tap * n_pixels_out + run.output..][..run.len];
+            for (index, pixel) in made.iter_mut().enumerate() {
+                *pixel = (run.input + index * self.stride) as u32;
+            }
+        }
+        read
+    }
+
     /// Rows (or columns) that are made for which row `offset` of the window is inside the map.
     fn inside(self, offset: usize, side: usize) -> std::ops::Range<usize> {
         let is_inside = |made: &usize| {

@@ -33,7 +33,7 @@ pub fn measure(
     batch: &Batch,
 ) -> Result<Measured, Error> {
     let network = Network::of(architecture, proxy)?;
-    let parameters = Parameters::initial(&network, seed)?;
+    let parameters = Parameters::initial(&network, seed, batch.images.device())?;
     let by_weight = saliencies_of_weights(&network, &parameters, proxy, batch)?;
     let n_metrics = proxy.metrics.len();
     let mut of_places = vec![0.0; architecture.n_places() * n_metrics];

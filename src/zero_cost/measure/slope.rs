@@ -1,7 +1,7 @@
 //! First derivatives of what a network makes of images.
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::loss::cross_entropy;
 
 use crate::zero_cost::batch::Batch;
@@ -66,7 +66,8 @@ impl Slope {
         let variables = parameters.variables()?;
         let pass = Pass::new(network, &variables, 1)?;
         let mut pass = if is_normalised { pass } else { pass.unnormalised() };
-        let images = Tensor::ones((N_COLOURS, 1, image_side, image_side), DType::F64, &Device::Cpu)?;
+        let dims = (N_COLOURS, 1, image_side, image_side);
+        let images = Tensor::ones(dims, DType::F64, parameters.bias.device())?;
         let gradients = network.forward(&images, &mut pass)?.sum_all()?.backward()?;
         each(&gradients, &variables.weights)
     }

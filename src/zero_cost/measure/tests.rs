@@ -102,7 +102,7 @@ fn scale_does_not_matter_before_a_normalisation() {
     for architecture in cells.map(cell).into_iter().chain(space::nasbench101().sample(2, 4)) {
         let proxy = Proxy { n_images: 16, ..tiny() };
         let network = Network::of(&architecture, &proxy).expect("a known network");
-        let parameters = Parameters::initial(&network, 0).expect("values");
+        let parameters = Parameters::initial(&network, 0, &Device::Cpu).expect("values");
         let batch = Batch::of(&proxy, 0).expect("images");
         let values = saliencies_of_weights(&network, &parameters, &proxy, &batch).expect("finite");
         let [grad_norm, snip, grasp, _, plain, ..] = values.as_slice() else { panic!("every metric") };
@@ -122,7 +122,7 @@ fn the_curvature_of_networks_is_the_one_of_smaller_steps() {
     for space in space::builtins() {
         for architecture in space.sample(2, 0) {
             let network = Network::of(&architecture, &tiny()).expect("a known network");
-            let parameters = Parameters::initial(&network, 0).expect("values");
+            let parameters = Parameters::initial(&network, 0, &Device::Cpu).expect("values");
             let batch = Batch::of(&tiny(), 0).expect("images");
             let product = |parameters: &Parameters, batch: &Batch, step| {
                 let slope = Slope::of_loss(&network, parameters, batch).expect("differentiable");

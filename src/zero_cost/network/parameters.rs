@@ -17,17 +17,17 @@ pub struct Parameters {
 
 impl Parameters {
     /// What PyTorch's layers begin with, from U(-1/sqrt(fan in), 1/sqrt(fan in)): drawn from the seed alone, in the
-    /// order in which layers are laid out, operations of a cell as written.
+    /// order in which layers are laid out, operations of a cell as written. They are tensors of `device`.
     ///
     /// # Errors
     /// When tensors cannot be made.
-    pub fn initial(network: &Network, seed: u64) -> Result<Self> {
+    pub fn initial(network: &Network, seed: u64, device: &Device) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut draw = |dims: &[usize], fan_in: usize| {
             let bound = (fan_in as f32).sqrt().recip();
             let values: Vec<f32> =
                 (0..dims.iter().product()).map(|_| rng.random_range(-bound..bound)).collect();
-            Tensor::from_vec(values, dims, &Device::Cpu)
+            Tensor::from_vec(values, dims, device)
         };
         let weights = network.weights.iter();
         let weights = weights.map(|weight| draw(&[weight.channels_out, weight.fan_in], weight.fan_in));

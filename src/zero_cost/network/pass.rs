@@ -1,6 +1,6 @@
 //! One way of a mini-batch through a network.
 
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{Result, Tensor, Var, bail};
 
 use super::{Layer, Network, Operation, Parameters};
 use crate::zero_cost::layers::{Kinks, average_pool, convolution, depthwise_convolution, normalise};
@@ -23,8 +23,8 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// When tensors cannot be made.
     pub fn new(network: &Network, parameters: &'a Parameters, n_images: usize) -> Result<Self> {
-        let dtype = parameters.bias.dtype();
-        let ones = |channels: usize| Tensor::ones((channels, n_images), dtype, &Device::Cpu);
+        let (dtype, device) = (parameters.bias.dtype(), parameters.bias.device());
+        let ones = |channels: usize| Tensor::ones((channels, n_images), dtype, device);
         let gates = network.weights.iter().map(|weight| ones(weight.channels_out)).collect::<Result<_>>()?;
         Ok(Self { parameters, gates, normalises: true, kinks: Kinks::unknown() })
     }
@@ -94,7 +94,7 @@ impl Network {
         match (layer.operation, inputs) {
             (Operation::Images, []) => Ok(images.clone()),
             (Operation::Zeros { channels, side }, []) => {
-                Tensor::zeros((channels, n_images, side, side), images.dtype(), &Device::Cpu)
+                Tensor::zeros((channels, n_images, side, side), images.dtype(), images.device())
             }
             (Operation::Relu, [maps]) => pass.kinks.relu(maps),
             (Operation::Convolution { weight, window }, [maps]) => {

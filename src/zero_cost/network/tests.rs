@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::{Network, Parameters, Pass};
 use crate::space::{self, Architecture, Definition, SearchSpace};
@@ -27,7 +27,7 @@ fn tiny() -> Proxy {
 
 fn outputs(architecture: &Architecture, seed: u64) -> Tensor {
     let network = Network::of(architecture, &tiny()).expect("a known network");
-    let parameters = Parameters::initial(&network, seed).expect("values");
+    let parameters = Parameters::initial(&network, seed, &Device::Cpu).expect("values");
     let batch = Batch::of(&tiny(), 0).expect("images");
     let mut pass = Pass::new(&network, &parameters, tiny().n_images).expect("a pass");
     network.forward(&batch.images, &mut pass).expect("a network that fits together")
