@@ -16,6 +16,15 @@ pub fn add_bias(xs: &Tensor, bias: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// The sum of all rows, without a gradient.
+///
+/// # Shapes
+/// - `xs`: `[rows, width]`
+/// - returns `[width]`
+pub fn sum_of_rows(xs: &Tensor) -> Result<Tensor> {
+    xs.contiguous()?.apply_op1_no_bwd(&SumOfRows)
+}
+
 struct AddBias;
 
 impl CustomOp2 for AddBias {
@@ -45,8 +54,7 @@ impl CustomOp2 for AddBias {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let of_bias = gradient.contiguous()?.apply_op1_no_bwd(&SumOfRows)?;
-        Ok((Some(gradient.clone()), Some(of_bias)))
+        Ok((Some(gradient.clone()), Some(sum_of_rows(gradient)?)))
     }
 }
 
@@ -59,7 +67,7 @@ impl CustomOp1 for SumOfRows {
 
     fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, width) = layout.shape().dims2()?;
-        Ok((with_numbers_of!(xs, sum_of_rows(xs, layout, width)), Shape::from(width)))
+        Ok((with_numbers_of!(xs, row_sums(xs, layout, width)), Shape::from(width)))
     }
 }
 
@@ -77,7 +85,7 @@ fn sums<T: WithDType>(
     Ok(sums)
 }
 
-fn sum_of_rows<T: WithDType>(xs: &CpuStorage, layout: &Layout, width: usize) -> Result<Vec<T>> {
+fn row_sums<T: WithDType>(xs: &CpuStorage, layout: &Layout, width: usize) -> Result<Vec<T>> {
     let mut sum = vec![T::zero(); width];
     for row in numbers::<T>(xs, layout)?.chunks_exact(width) {
         sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);

@@ -3,6 +3,7 @@
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::{Init, Module, VarBuilder};
 
+use crate::model::activation::{gates, relu};
 use crate::model::bias::add_bias;
 use crate::model::encoder::{Direction, add_carried, add_gated, carried, picked};
 use crate::space::Placement;
@@ -18,6 +19,15 @@ impl Linear {
     /// A layer with a weight `[out, in]` and a bias `[out]`.
     pub fn new(weight: Tensor, bias: Tensor) -> Self {
         Self { weight, bias }
+    }
+
+    /// The sigmoid of what the layer makes.
+    ///
+    /// # Shapes
+    /// - `xs`: `[rows, in]`
+    /// - returns `[rows, out]`
+    fn gates(&self, xs: &Tensor) -> Result<Tensor> {
+        gates(&xs.matmul(&self.weight.t()?)?, &self.bias)
     }
 }
 
@@ -73,7 +83,7 @@ impl Module for Mlp {
     /// - returns `[rows, last of dims]`
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
         let Some((first, rest)) = self.layers.split_first() else { return Ok(xs.clone()) };
-        rest.iter().try_fold(xs.apply(first)?, |xs, layer| xs.relu()?.apply(layer))
+        rest.iter().try_fold(xs.apply(first)?, |xs, layer| relu(&xs)?.apply(layer))
     }
 }
 
@@ -143,7 +153,7 @@ impl Layer {
     /// - `projected`: `[n_nodes, out]`, from [`Self::project`]
     /// - `operations`: `[n_gated, operation_dim]`, or `[n_nodes, operation_dim]` where operations sit on nodes
     pub fn flow(&self, projected: &Tensor, operations: &Tensor, edges: &Direction) -> Result<Flow> {
-        let attention = candle_nn::ops::sigmoid(&operations.apply(&self.attention)?)?;
+        let attention = self.attention.gates(operations)?;
         match &self.bias {
             None => along_gated_edges(projected, &attention, edges),
             Some(bias) => into_gated_nodes(projected, &attention, bias, edges),
@@ -212,7 +222,7 @@ impl Stack {
         let (first, rest) = self.layers.split_first().expect("validated: a stack has a layer");
         let start = first.flow(&spread(&first.project(xs)?)?, operations, edges)?;
         rest.iter().try_fold(start, |flow, layer| {
-            layer.flow(&layer.project(&flow.nodes.relu()?)?, operations, edges)
+            layer.flow(&layer.project(&relu(&flow.nodes)?)?, operations, edges)
         })
     }
 }
@@ -248,7 +258,7 @@ impl Head {
         let hidden = self
             .hidden
             .iter()
-            .try_fold(embeddings.clone(), |xs, layer| dropout.drop(xs.apply(layer)?.relu()?))?;
+            .try_fold(embeddings.clone(), |xs, layer| dropout.drop(relu(&xs.apply(layer)?)?))?;
         // Not a product of matrices: gemm sums a single column in another order for few rows.
         let scores = hidden.broadcast_mul(&self.output_weight.i(output)?)?.sum(1)?;
         scores.broadcast_add(&self.output_bias.i(output..=output)?)

@@ -4,6 +4,7 @@
 //! This room turns architectures into scores. It knows nothing of tasks, labels, storage, queues
 //! or the wire.
 
+mod activation;
 mod bias;
 mod calibration;
 mod checkpoint;

@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use crate::model::GcnConfig;
+use crate::model::activation::relu;
 use crate::model::bias::add_bias;
 use crate::model::encoder::add_carried;
 use crate::model::encoder::edges::Edges;
@@ -49,7 +50,7 @@ impl Convolutions {
     pub fn forward(&self, xs: &Tensor, edges: &Edges) -> Result<Tensor> {
         let (first, rest) = self.layers.split_first().expect("validated: a stack has a layer");
         let start = first.forward(&xs.apply(&self.start)?, edges)?;
-        rest.iter().try_fold(start, |xs, layer| layer.forward(&xs.relu()?, edges))
+        rest.iter().try_fold(start, |xs, layer| layer.forward(&relu(&xs)?, edges))
     }
 }
 
