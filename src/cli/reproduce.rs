@@ -24,7 +24,7 @@ pub struct Args {
     /// Table with a row for each architecture: .csv with a header, or .jsonl.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// Runs of each encoder and size at most, of those the grid names.
+    /// Runs of each encoder and size at most, of those the grid names; the table shows these alone.
     #[arg(long, value_name = "N")]
     runs: Option<NonZero<usize>>,
     #[command(flatten)]

@@ -214,12 +214,23 @@ impl Grid {
             (Some(config), None) => {
                 let config = FitConfig::read_changed(config, &encoder.change)
                     .map_err(|source| GridError::Config { index, source })?;
+                let n_seen = encoder.saliency_metrics.as_ref().map(Vec::len);
+                if n_seen.is_some() && n_seen != config.model.n_metrics_taken() {
+                    return Err(GridError::Field {
+                        field: format!("encoders[{index}].saliency_metrics"),
+                        problem: "are not as many as the model takes".to_owned(),
+                    });
+                }
                 Ok(Method::Trained(Box::new(config.with_steps_for(n_targets(encoder)))))
             }
-            (None, Some(surrogate)) if encoder.change.is_empty() => Ok(Method::Surrogate(surrogate)),
+            (None, Some(surrogate)) if encoder.change.is_empty() && encoder.saliency_metrics.is_none() => {
+                Ok(Method::Surrogate(surrogate))
+            }
             _ => Err(GridError::Field {
                 field: format!("encoders[{index}]"),
-                problem: "has not either a config, which may have a change, or a surrogate".to_owned(),
+                problem:
+                    "has not either a config, with a change and saliency_metrics or without, or a surrogate"
+                        .to_owned(),
             }),
         };
         self.encoders.iter().enumerate().map(method).collect()
@@ -323,7 +334,17 @@ mod tests {
             (
                 "config = \"paper/nasbench201\"",
                 "config = \"paper/nasbench201\"\nsurrogate = \"nasbowl\"",
-                "encoders[0]: has not either a config, which may have a change, or a surrogate",
+                "encoders[0]: has not either a config, with a change and saliency_metrics or without, or a surrogate",
+            ),
+            (
+                "config = \"paper/nasbench201\"",
+                "config = \"paper/nasbench201\"\nsaliency_metrics = [0]",
+                "encoders[0].saliency_metrics: are not as many as the model takes",
+            ),
+            (
+                "config = \"paper/nasbench201\"",
+                "config = \"paper/nasbench201\"\nsaliency_metrics = []",
+                "encoders[0].saliency_metrics: is empty",
             ),
         ] {
             assert!(text.contains(from), "{from}");

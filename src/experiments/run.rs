@@ -41,10 +41,16 @@ pub enum RunError {
         n_rows: usize,
     },
     /// An encoder is to see a metric that the table has not.
-    #[error("encoders: {encoder}: not every row's saliencies have its saliency_metrics")]
+    #[error(
+        "encoders: {encoder}: saliency_metrics are {metrics:?}, and rows have {n_metrics}, counted from 0"
+    )]
     NoMetric {
         /// Its name.
         encoder: String,
+        /// What it is to see.
+        metrics: Vec<usize>,
+        /// Metrics there are.
+        n_metrics: usize,
     },
     /// A trial failed.
     #[error("{} on {} rows from row {}, seed {}", trial.encoder, trial.n, trial.start, trial.seed)]
@@ -159,9 +165,11 @@ fn seen_by<'a>(encoder: &Encoder, dataset: Cow<'a, Dataset>) -> Result<Cow<'a, D
     let Some(metrics) = &encoder.saliency_metrics else { return Ok(dataset) };
     let mut dataset = dataset.into_owned();
     for saliencies in dataset.examples.iter_mut().filter_map(|example| example.saliencies.as_mut()) {
-        *saliencies = saliencies
-            .of_metrics(metrics)
-            .ok_or_else(|| RunError::NoMetric { encoder: encoder.name.clone() })?;
+        *saliencies = saliencies.of_metrics(metrics).ok_or_else(|| RunError::NoMetric {
+            encoder: encoder.name.clone(),
+            metrics: metrics.clone(),
+            n_metrics: saliencies.n_metrics(),
+        })?;
     }
     Ok(Cow::Owned(dataset))
 }
@@ -172,11 +180,13 @@ mod tests {
     use crate::fit::Example;
     use crate::space::Saliencies;
 
-    /// A row of boosted trees, on cells of NAS-Bench-201 that have three metrics an edge.
-    fn grid(of_encoder: &str) -> Grid {
+    const TREES: &str = "surrogate = \"boosting\"";
+
+    /// One row, on cells of NAS-Bench-201 that have three metrics an edge.
+    fn grid(encoder: &str) -> Grid {
         let text = format!(
             r#"
-            title = "Trees"
+            title = "One row"
             space = "nasbench201"
             targets = ["accuracy"]
             unit = "percent"
@@ -185,12 +195,24 @@ mod tests {
             test_rows = ["split", "test"]
             sizes = [{{ n = 20, starts = [0, 10], seeds = [1] }}]
             [[encoders]]
-            name = "trees"
-            surrogate = "boosting"
-            {of_encoder}
+            name = "row"
+            {encoder}
             "#
         );
         Grid::parse(&text).expect("valid")
+    }
+
+    /// GATES, trained for an epoch, which sees two of the metrics.
+    fn gates_seeing(metrics: &str) -> Grid {
+        grid(&format!(
+            r#"
+            config = "paper/gates-nasbench201"
+            saliency_metrics = {metrics}
+            [encoders.change]
+            n_epochs = 1
+            model.encoder.ta_gates = {{ symmetry_breaking = {{ concat = {{ n_metrics = 2 }} }} }}
+            "#
+        ))
     }
 
     fn tables(grid: &Grid) -> Tables {
@@ -234,14 +256,15 @@ mod tests {
     #[test]
     fn trials_are_run_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(run_in(folder.path(), &grid("")).expect("trees"), (2, 0));
-        assert_eq!(run_in(folder.path(), &grid("")).expect("trees"), (0, 2));
-        assert_eq!(run_in(folder.path(), &grid("saliency_metrics = [0, 2]")).expect("trees"), (2, 0));
+        assert_eq!(run_in(folder.path(), &grid(TREES)).expect("trees"), (2, 0));
+        assert_eq!(run_in(folder.path(), &grid(TREES)).expect("trees"), (0, 2));
+        assert_eq!(run_in(folder.path(), &gates_seeing("[0, 2]")).expect("two metrics"), (2, 0));
+        assert_eq!(run_in(folder.path(), &gates_seeing("[0, 1]")).expect("two others"), (2, 0));
     }
 
     #[test]
     fn an_encoder_sees_the_metrics_named_for_it() {
-        let grid = grid("saliency_metrics = [2, 0]");
+        let grid = gates_seeing("[2, 0]");
         let seen = seen_by(&grid.encoders[0], Cow::Owned(tables(&grid).test)).expect("there are three");
         let saliencies = seen.examples[0].saliencies.as_ref().expect("every example has them");
         assert_eq!((saliencies.n_metrics(), saliencies.operation(1)), (2, [5.0, 3.0].as_slice()));
@@ -250,8 +273,8 @@ mod tests {
     #[test]
     fn a_metric_that_the_table_has_not_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = run_in(folder.path(), &grid("saliency_metrics = [3]")).unwrap_err();
-        let message = "encoders: trees: not every row's saliencies have its saliency_metrics";
+        let error = run_in(folder.path(), &gates_seeing("[0, 3]")).unwrap_err();
+        let message = "encoders: row: saliency_metrics are [0, 3], and rows have 3, counted from 0";
         assert_eq!(error.to_string(), message);
     }
 }

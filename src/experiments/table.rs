@@ -9,7 +9,10 @@ use crate::experiments::{Outcome, Results, TargetOutcome};
 #[must_use]
 pub fn markdown(results: &Results<'_>) -> String {
     let grid = results.grid;
-    let mut text = format!("{}\n", grid.title);
+    let mut text = format!(
+        "{}\n\nMeans over the runs of the tau after the last epoch and, in brackets, of its mean after the last five.\n",
+        grid.title
+    );
     for (target, column) in grid.targets.iter().enumerate() {
         let is_last = target + 1 == grid.targets.len();
         let sizes: Vec<String> = grid.sizes.iter().map(|size| size.n.to_string()).collect();
@@ -114,7 +117,8 @@ mod tests {
         }
         let grid = Grid::parse(GRID).expect("valid");
         let results = Results::new(&grid, &trials, &journal);
-        let expected = "Small\n\n`after_12`\n\n| encoder | 39 | 78 |\n|---|---|---|\n\
+        let expected = "Small\n\nMeans over the runs of the tau after the last epoch and, in brackets, of its mean after the \
+                        last five.\n\n`after_12`\n\n| encoder | 39 | 78 |\n|---|---|---|\n\
                         | GATES | -.625 (-.312), 2 runs | no run |\n\n`after_200`\n\n| encoder | 39 | 78 |\n|---|---|---|\n\
                         | GATES | .625 (.312), 2 runs; paper .600 | no run |\n";
         assert_eq!(markdown(&results), expected);

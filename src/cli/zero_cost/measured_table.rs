@@ -1,6 +1,6 @@
 //! The file of what was measured: a JSON object a line, written one at a time, so that it can be gone on with.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -13,11 +13,12 @@ use serde_json::{Map, Value};
 use crate::space::{Architecture, SaliencyOrigin};
 use crate::zero_cost::{Measured, Measurer, Metric};
 
-/// The file, and which architectures are in it.
+/// The file, and what is in it.
 pub struct MeasuredTable {
     file: File,
     origin: SaliencyOrigin,
-    architectures: HashSet<String>,
+    /// By architecture as written, the columns that were kept.
+    kept: HashMap<String, Map<String, Value>>,
 }
 
 /// How an architecture was measured.
@@ -28,6 +29,8 @@ struct Measurement {
     /// Earlier binaries wrote none.
     proxy_digest: Option<String>,
     seed: u64,
+    #[serde(flatten)]
+    columns: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -60,10 +63,10 @@ impl MeasuredTable {
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         let finished = text.rfind('\n').map_or(0, |end| end + 1);
-        let mut architectures = HashSet::new();
+        let mut kept = HashMap::new();
         for (index, line) in text[..finished].lines().enumerate() {
             let line_number = index + 1;
-            let Measurement { arch, proxy, proxy_digest, seed } =
+            let Measurement { arch, proxy, proxy_digest, seed, mut columns } =
                 serde_json::from_str(line).with_context(|| format!("line {line_number}"))?;
             let is_named_alike = proxy == origin.proxy && seed == origin.seed;
             match proxy_digest {
@@ -74,16 +77,17 @@ impl MeasuredTable {
                 }
                 _ => bail!("line {line_number} was measured with proxy {proxy} and seed {seed}"),
             }
-            architectures.insert(arch);
+            columns.retain(|column, _| !RESERVED.contains(&column.as_str()));
+            kept.insert(arch, columns);
         }
         file.set_len(finished as u64)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, origin: origin.clone(), architectures })
+        Ok(Self { file, origin: origin.clone(), kept })
     }
 
-    /// The architectures in it, as written.
-    pub fn architectures(&self) -> &HashSet<String> {
-        &self.architectures
+    /// The columns kept of an architecture, as written; none where it is not in the file.
+    pub fn kept(&self, architecture: &Architecture) -> Option<&Map<String, Value>> {
+        self.kept.get(architecture.text())
     }
 
     /// Adds what was measured of an architecture.
@@ -114,7 +118,7 @@ impl MeasuredTable {
         let mut text = serde_json::to_string(&line)?;
         text.push('\n');
         self.file.write_all(text.as_bytes())?;
-        self.architectures.insert(line.arch.to_owned());
+        self.kept.insert(line.arch.to_owned(), kept.clone());
         Ok(())
     }
 }
@@ -145,7 +149,8 @@ mod tests {
         table.append(cell, &kept, &tiny, &found, Duration::from_millis(5)).expect("room on the disk");
         table.file.write_all(b"{\"arch\":\"|nor_conv").expect("room on the disk");
         let table = open(&tiny).expect("the same again");
-        assert_eq!(table.architectures().iter().collect::<Vec<_>>(), [cell.text()]);
+        assert_eq!(table.kept(cell), Some(&kept));
+        assert_eq!(table.kept(&nasbench201().sample(1, 3)[0]), None);
 
         let rows = rows(&path).expect("a table").collect::<Result<Vec<_>, _>>().expect("whole lines");
         let [row] = rows.as_slice() else { panic!("one line, not {}", rows.len()) };

@@ -81,6 +81,21 @@ struct Candidate {
     kept: Map<String, Value>,
 }
 
+impl Candidate {
+    /// Checks that the file, where it has the architecture, has its columns to keep as they are.
+    fn check_kept(&self, path: &Path, table: &MeasuredTable) -> anyhow::Result<()> {
+        let Some(kept) = table.kept(&self.architecture) else { return Ok(()) };
+        match self.kept.iter().find(|(column, value)| kept.get(*column) != Some(*value)) {
+            None => Ok(()),
+            Some((column, value)) => bail!(
+                "line {}: {} has this architecture already, and not with {column} {value} (--keep); write to another file",
+                self.line,
+                path.display()
+            ),
+        }
+    }
+}
+
 /// Measures architectures and reports each that cannot be; the others go on.
 ///
 /// # Errors
@@ -101,7 +116,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut destinations = Destinations::open(args, &measurer)?;
     let candidates =
         args.candidates(&space).with_context(|| format!("could not use {}", args.data.display()))?;
+    let n_asked = candidates.len();
     let candidates = destinations.missing(candidates)?;
+    eprintln!("{} to measure, {} there already", candidates.len(), n_asked - candidates.len());
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len}, {eta} left").expect("a valid template");
     let bar = ProgressBar::new(candidates.len() as u64).with_style(style);
     let mut outcome = Outcome::Complete;
@@ -151,10 +168,11 @@ impl<'a> Destinations<'a> {
             Some(cache) => cache.has(&architectures)?.into_iter().map(|has| !has).collect(),
             None => vec![false; candidates.len()],
         };
-        if let Some((_, table)) = &self.table {
+        if let Some((path, table)) = &self.table {
             for (is_missing, architecture) in is_missing.iter_mut().zip(&architectures) {
-                *is_missing |= !table.architectures().contains(architecture.text());
+                *is_missing |= table.kept(architecture).is_none();
             }
+            candidates.iter().try_for_each(|candidate| candidate.check_kept(path, table))?;
         }
         let mut is_missing = is_missing.into_iter();
         candidates.retain(|_| is_missing.next().is_some_and(|is_missing| is_missing));
@@ -170,7 +188,7 @@ impl<'a> Destinations<'a> {
     ) -> anyhow::Result<()> {
         let Candidate { architecture, kept, .. } = candidate;
         if let Some((path, table)) = &mut self.table
-            && !table.architectures().contains(architecture.text())
+            && table.kept(architecture).is_none()
         {
             let could_not = || format!("could not write {} (--out)", path.display());
             table.append(architecture, kept, measurer, found, duration).with_context(could_not)?;
