@@ -89,11 +89,10 @@ fn compare(
     };
     let (expected, found) = (raw(&Device::Cpu)?, raw(device)?);
     let largest = expected.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
-    let difference =
-        expected.iter().zip(&found).map(|(expected, found)| (expected - found).abs()).fold(0.0, f64::max)
-            / largest;
+    let differences = expected.iter().zip(&found).map(|(expected, found)| (expected - found).abs() / largest);
     // Not a number is no agreement.
-    let agree = difference <= TOLERANCE;
+    let agree = differences.clone().all(|difference| difference <= TOLERANCE);
+    let difference = differences.fold(0.0, f64::max);
     println!("| {name} | {} | {difference:.1e}{} |", inputs.len(), if agree { "" } else { ", **too much**" });
     Ok(agree)
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use crate::domain::{Goal, Task, Unit};
-use crate::fit::table::Selection;
+use crate::fit::table::{Row, Selection, rows};
 use crate::fit::{Columns, Dataset, Target};
-use crate::space::SearchSpace;
+use crate::space::{SaliencyOrigin, SearchSpace};
 
 /// A table of architectures and labels, and which rows of it.
 #[derive(Debug, clap::Args)]
@@ -81,6 +81,15 @@ impl From<UnitArg> for Unit {
     }
 }
 
+/// How the saliencies of a row were measured, where it says so.
+fn origin(row: &Row) -> anyhow::Result<Option<SaliencyOrigin>> {
+    if !row.has("proxy_digest") {
+        return Ok(None);
+    }
+    let seed = row.text("seed")?.parse().with_context(|| format!("line {}: seed", row.line))?;
+    Ok(Some(SaliencyOrigin { proxy: row.text("proxy")?, digest: row.text("proxy_digest")?, seed }))
+}
+
 /// `COLUMN=TEXT`
 ///
 /// # Errors
@@ -114,6 +123,31 @@ impl RowArgs {
         self.saliencies.is_some()
     }
 
+    /// How the saliencies were measured, as `tagates zero-cost` wrote it beside them; nothing where they came from
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or not all of the rows were measured alike.
+    pub(in crate::cli) fn saliency_origin(&self) -> anyhow::Result<Option<SaliencyOrigin>> {
+        if self.saliencies.is_none() {
+            return Ok(None);
+        }
+        let mut origins: Vec<Option<SaliencyOrigin>> =
+            self.selection().pick(rows(&self.data)?)?.iter().map(origin).collect::<anyhow::Result<_>>()?;
+        origins.dedup();
+        match origins.as_slice() {
+            [origin] => Ok(origin.clone()),
+            _ => bail!(
+                "not all rows of {} were measured with the same proxy and seed (--saliencies)",
+                self.data.display()
+            ),
+        }
+    }
+
+    fn selection(&self) -> Selection {
+        Selection { conditions: self.conditions.clone(), skip: self.skip, first: self.first }
+    }
+
     /// The rows that were asked for.
     ///
     /// # Errors
@@ -124,8 +158,7 @@ impl RowArgs {
         targets: &[Target],
         goal_and_unit: (Goal, Unit),
     ) -> anyhow::Result<Dataset> {
-        let (conditions, skip, first) = (self.conditions.clone(), self.skip, self.first);
-        self.select(space, targets, goal_and_unit, &Selection { conditions, skip, first })
+        self.select(space, targets, goal_and_unit, &self.selection())
     }
 
     /// All rows of the same table that meet another condition.
@@ -157,5 +190,43 @@ impl RowArgs {
         };
         Dataset::read(&self.data, selection, &columns, space, goal_and_unit)
             .with_context(|| format!("could not use {}", self.data.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin_of(table: &str) -> anyhow::Result<Option<SaliencyOrigin>> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("measured.jsonl");
+        std::fs::write(&data, table)?;
+        let rows = RowArgs {
+            data,
+            arch_column: "arch".to_owned(),
+            saliencies: Some("saliencies".to_owned()),
+            conditions: Vec::new(),
+            skip: 0,
+            first: None,
+            unit: None,
+            goal: None,
+        };
+        rows.saliency_origin()
+    }
+
+    #[test]
+    fn saliencies_were_measured_as_every_row_says() {
+        let line = |seed| format!("{{\"proxy\":\"small\",\"proxy_digest\":\"ab12\",\"seed\":{seed}}}\n");
+        let origin = origin_of(&line(3).repeat(2)).expect("alike").expect("named");
+        let expected = SaliencyOrigin { proxy: "small".to_owned(), digest: "ab12".to_owned(), seed: 3 };
+        assert_eq!(origin, expected);
+        assert_eq!(origin_of("{\"saliencies\":[]}\n").expect("from elsewhere"), None);
+        for mixed in [line(3) + &line(4), line(3) + "{\"saliencies\":[]}\n"] {
+            let message = origin_of(&mixed).expect_err("measured otherwise").to_string();
+            assert!(
+                message.ends_with("were measured with the same proxy and seed (--saliencies)"),
+                "{message}"
+            );
+        }
     }
 }

@@ -191,6 +191,8 @@ impl Grid {
             field(size.n >= 2, &format!("sizes[{index}].n"), "is not at least 2")?;
             field(!size.starts.is_empty(), &format!("sizes[{index}].starts"), "is empty")?;
             field(!size.seeds.is_empty(), &format!("sizes[{index}].seeds"), "is empty")?;
+            let is_new = grid.sizes[..index].iter().all(|other| other.n != size.n);
+            field(is_new, &format!("sizes[{index}].n"), "is taken already")?;
         }
         for (index, encoder) in grid.encoders.iter().enumerate() {
             let sees_some = encoder.saliency_metrics.as_ref().is_none_or(|metrics| !metrics.is_empty());
@@ -330,6 +332,7 @@ mod tests {
                 "space: \"mars\" is none of darts, enas, nasbench101, nasbench201",
             ),
             ("n = 78", "n = 1", "sizes[1].n: is not at least 2"),
+            ("n = 78", "n = 39", "sizes[1].n: is taken already"),
             ("name = \"GATES\"", "name = \"TA-GATES\"", "encoders[1].name: is taken already"),
             (
                 "config = \"paper/nasbench201\"",

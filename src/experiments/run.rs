@@ -40,6 +40,14 @@ pub enum RunError {
         /// Rows there are.
         n_rows: usize,
     },
+    /// A training set that starts behind the end of the table.
+    #[error("sizes: a training set starts at row {start} of {n_rows}")]
+    NoStart {
+        /// Rows passed over.
+        start: usize,
+        /// Rows there are.
+        n_rows: usize,
+    },
     /// An encoder is to see a metric that the table has not.
     #[error(
         "encoders: {encoder}: saliency_metrics are {metrics:?}, and rows have {n_metrics}, counted from 0"
@@ -124,6 +132,9 @@ pub fn run(
     let n_rows = tables.training.examples.len();
     if let Some(size) = grid.sizes.iter().find(|size| size.n > n_rows) {
         return Err(RunError::TooFewRows { n: size.n, n_rows });
+    }
+    if let Some(&start) = grid.sizes.iter().flat_map(|size| &size.starts).find(|start| **start >= n_rows) {
+        return Err(RunError::NoStart { start, n_rows });
     }
     let (done, due): (Vec<Trial>, Vec<Trial>) =
         grid.trials(tables)?.into_iter().partition(|trial| journal.has(trial));
@@ -268,6 +279,15 @@ mod tests {
         let seen = seen_by(&grid.encoders[0], Cow::Owned(tables(&grid).test)).expect("there are three");
         let saliencies = seen.examples[0].saliencies.as_ref().expect("every example has them");
         assert_eq!((saliencies.n_metrics(), saliencies.operation(1)), (2, [5.0, 3.0].as_slice()));
+    }
+
+    #[test]
+    fn a_training_set_that_starts_behind_the_table_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut grid = grid(TREES);
+        grid.sizes[0].starts.push(30);
+        let error = run_in(folder.path(), &grid).unwrap_err();
+        assert_eq!(error.to_string(), "sizes: a training set starts at row 30 of 30");
     }
 
     #[test]

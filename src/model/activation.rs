@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shap
 use crate::model::bias::sum_of_rows;
 use crate::model::cpu_rows::{numbers, with_numbers_of};
 
-/// What is positive, else zero. The slope at zero is zero, as PyTorch has it; candle, on other devices, has one there.
+/// What is positive, else zero. The slope at zero is zero, as PyTorch has it; candle's is one.
 ///
 /// # Shapes
 /// - `xs`: any
@@ -13,7 +13,7 @@ use crate::model::cpu_rows::{numbers, with_numbers_of};
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
     match xs.device() {
         Device::Cpu => xs.contiguous()?.apply_op1(Relu),
-        _ => xs.relu(),
+        _ => xs * xs.gt(0.0)?.to_dtype(xs.dtype())?,
     }
 }
 

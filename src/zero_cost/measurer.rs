@@ -36,13 +36,17 @@ impl Measurer {
         Ok(Self { proxy, seed, batch, origin })
     }
 
-    /// The same on another device: what it measures differs by rounding.
+    /// The same on another device. What a GPU measures differs by rounding, and so has another origin.
     ///
     /// # Errors
     /// When the mini-batch cannot be copied there.
     pub fn on(mut self, device: &Device) -> Result<Self, Error> {
         self.batch.images = self.batch.images.to_device(device)?;
         self.batch.classes = self.batch.classes.to_device(device)?;
+        if !device.is_cpu() {
+            let digest = Sha256::new().chain_update(&self.origin.digest).chain_update("GPU").finalize();
+            self.origin.digest = format!("{digest:x}");
+        }
         Ok(self)
     }
 
@@ -67,8 +71,8 @@ impl Measurer {
     }
 
     /// Measures an architecture: builds its network at the size of the proxy, its weights, images and classes drawn
-    /// from the seed. On the CPU it computes on the calling thread, which needs [`STACK_SIZE_BYTES`](crate::zero_cost::STACK_SIZE_BYTES)
-    /// of stack.
+    /// from the seed. The calling thread, which computes or waits for the GPU, needs
+    /// [`STACK_SIZE_BYTES`](crate::zero_cost::STACK_SIZE_BYTES) of stack.
     ///
     /// # Errors
     /// When nothing is known of how cells of its space are stacked, or numbers become too large.

@@ -2,7 +2,7 @@
 //! mini-batch and its gradients say of each operation before anything is trained.
 //!
 //! This room knows nothing of tasks, labels that were measured, predictors, storage or the wire. A network computes on
-//! the calling thread; networks go side by side.
+//! the calling thread, or a GPU; networks go side by side.
 
 mod batch;
 mod error;

@@ -21,6 +21,7 @@ use crate::cli::whole_file::write_whole;
 use crate::domain::{Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
 use crate::model::{Checkpoint, HoldoutRule};
+use crate::space::SaliencyOrigin;
 
 /// What to train on, how, and where the checkpoint goes.
 #[derive(Debug, clap::Args)]
@@ -95,6 +96,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
     }
     let goal_and_unit = args.rows.goal_and_unit(task.as_ref())?;
     let rows = args.rows.read(&space, &targets, goal_and_unit)?;
+    let origin = args.rows.saliency_origin()?;
     let (dataset, holdout) = match &task {
         Some(task) if task.space.name != space.name => {
             bail!("task {} is of space {}, not {} (--task, --space)", task.name, task.space.name, space.name)
@@ -131,7 +133,7 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         bail!("interrupted; the same command goes on from {}", progress.states().directory().display());
     };
     let report = Report::new(&checkpoint, &dataset, &holdout, &progress, (&device, n_threads))?;
-    let checkpoint = described(&checkpoint, task.as_ref(), &report)?;
+    let checkpoint = described(&checkpoint, task.as_ref(), origin, &report)?;
     write_whole(&args.out, checkpoint.as_bytes())
         .with_context(|| format!("could not write {} (--out)", args.out.display()))?;
     progress.states().remove()?;
@@ -167,12 +169,18 @@ fn targets(args: &Args, task: Option<&Task>) -> anyhow::Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// The checkpoint with what it was trained for and how it does.
-fn described(checkpoint: &Checkpoint, task: Option<&Task>, report: &Report) -> anyhow::Result<Checkpoint> {
+/// The checkpoint with what it was trained for and on, and how it does.
+fn described(
+    checkpoint: &Checkpoint,
+    task: Option<&Task>,
+    saliencies: Option<SaliencyOrigin>,
+    report: &Report,
+) -> anyhow::Result<Checkpoint> {
     let rule = |holdout: &Holdout| HoldoutRule { salt: holdout.salt().to_owned(), share: holdout.share() };
     let mut header = checkpoint.header().clone();
     header.task = task.map(|task| task.name.to_string());
     header.holdout = task.map(|task| rule(&task.holdout));
+    header.saliencies = saliencies;
     header.report = serde_json::to_value(report).context("could not write the report")?;
     checkpoint.with_header(&header).context("could not describe the checkpoint")
 }

@@ -112,6 +112,9 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let device = args.device.open()?;
     let measurer = measurer.on(&device).context("could not use the device (--device)")?;
+    if args.cache && !device.is_cpu() {
+        bail!("a server measures on the CPU and takes nothing that a GPU did (--cache): give --device cpu");
+    }
     let jobs = args.jobs.unwrap_or_else(|| jobs_on(&device));
     let mut destinations = Destinations::open(args, &measurer)?;
     let candidates =

@@ -38,7 +38,7 @@ pub fn compute<const N: usize>(kernel: &impl Kernel<N>, tensors: [&Tensor; N]) -
         let held: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
         let on_cpu = held.iter().map(|(storage, layout)| match &**storage {
             Storage::Cpu(storage) => Ok((storage, *layout)),
-            _ => bail!("saliencies are computed on the CPU"),
+            _ => bail!("kernels run on the CPU"),
         });
         compute_on_cpu(kernel, &on_cpu.collect::<Result<Vec<_>>>()?)?
     };

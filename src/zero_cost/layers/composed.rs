@@ -1,6 +1,6 @@
 //! The same layers made of candle's own operations, for a device that our kernels do not run on.
 //!
-//! All are of what windows read, copied out of the maps, so that they need no convolution and no pooling of candle's.
+//! Convolutions and averages are of what windows read, copied out of the maps: they need none of candle's.
 
 use candle_core::{Result, Tensor};
 
