@@ -244,6 +244,7 @@ impl FitConfig {
             Placement::Edge => "darts",
         };
         let mut config = Self::named(name).expect("the default configurations are built in");
+        config.model.features.cost &= space.skeleton().is_some();
         if let Encoder::TaGates(encoder) = &mut config.model.encoder {
             encoder.read_out = None; // As the space's definition says.
             let longest_path = space.cells.iter().map(|cell| cell.n_nodes - cell.n_inputs).max().unwrap_or(1);
@@ -307,6 +308,34 @@ mod tests {
     fn every_named_configuration_is_valid() {
         for (name, text) in NAMED {
             FitConfig::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn there_is_a_default_for_every_space_a_user_can_define() {
+        let operations = r#"[{"name":"conv","role":"parametrised"},{"name":"skip","role":"skip"},{"name":"none","role":"none"}]"#;
+        let cell = |name: &str, n_inputs| format!(r#"{{"name":"{name}","n_nodes":5,"n_inputs":{n_inputs}}}"#);
+        for (placement, wiring, cells) in [
+            ("node", r#"{"free":{"max_edges":8}}"#, cell("one", 1)),
+            ("edge", r#""complete""#, cell("one", 1)),
+            ("edge", r#"{"free":{"max_edges":8}}"#, cell("one", 2)),
+            (
+                "edge",
+                r#"{"per_node":{"n_edges":2,"may_repeat":false,"output":"inner_nodes"}}"#,
+                cell("a", 2) + "," + &cell("b", 2),
+            ),
+        ] {
+            let definition = format!(
+                r#"{{"name":"own","description":"","placement":"{placement}","wiring":{wiring},
+                "operations":{operations},"cells":[{cells}]}}"#
+            );
+            let definition = serde_json::from_str(&definition).expect("a definition");
+            let space = SearchSpace::custom(definition).expect("a sound one");
+            for n_targets in [1, 5] {
+                let model = FitConfig::default_for(&space, n_targets).model;
+                model.check_space(&space).expect("a model of the space");
+                assert!(model.n_steps() >= n_targets);
+            }
         }
     }
 
