@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagates::space::{Architecture, SearchSpace, builtins};
+use tagates::space::{Architecture, Definition, SearchSpace, builtins};
 
 /// Architectures of an accepted space that are looked at.
 const N_SAMPLED: usize = 2;
@@ -68,6 +68,11 @@ fn spaces() -> anyhow::Result<Vec<Arc<SearchSpace>>> {
     Ok(spaces)
 }
 
+/// What a user would write to have a space of that kind.
+fn own_definition(space: &SearchSpace) -> Definition {
+    Definition { name: format!("own-{}", space.name), ..space.definition() }
+}
+
 impl Target {
     pub fn all() -> anyhow::Result<Vec<Self>> {
         let notations = spaces()?.into_iter().map(Self::Notation);
@@ -90,19 +95,32 @@ impl Target {
                     space.sample(200, 1).into_iter().map(|architecture| architecture.text().to_owned());
                 Ok(texts.collect())
             }
-            Self::Toml => spaces()?.iter().map(|space| Ok(toml::to_string(&**space)?)).collect(),
-            Self::Json => spaces()?.iter().map(|space| Ok(serde_json::to_string(&**space)?)).collect(),
+            Self::Toml => {
+                let texts = |space: &Arc<SearchSpace>| {
+                    Ok([toml::to_string(&**space)?, toml::to_string(&own_definition(space))?])
+                };
+                Ok(spaces()?.iter().map(texts).collect::<anyhow::Result<Vec<_>>>()?.concat())
+            }
+            Self::Json => {
+                let texts = |space: &Arc<SearchSpace>| {
+                    Ok([serde_json::to_string(&**space)?, serde_json::to_string(&own_definition(space))?])
+                };
+                Ok(spaces()?.iter().map(texts).collect::<anyhow::Result<Vec<_>>>()?.concat())
+            }
         }
     }
 
     /// What the product does with a text from outside.
     pub fn read(&self, text: &str) -> Option<Read> {
-        let space = match self {
+        let (space, definition) = match self {
             Self::Notation(space) => return space.parse(text).ok().map(Read::Architecture),
-            Self::Toml => toml::from_str(text).ok(),
-            Self::Json => serde_json::from_str(text).ok(),
+            Self::Toml => (toml::from_str(text).ok(), toml::from_str(text).ok()),
+            Self::Json => (serde_json::from_str(text).ok(), serde_json::from_str(text).ok()),
         };
-        space.map(|space| Read::Space(Box::new(space)))
+        // As it is kept, and as a user may define one: whatever is sound as the latter is as the former.
+        let defined = definition.and_then(|definition| SearchSpace::custom(definition).ok());
+        assert!(defined.is_none() || space.is_some(), "a space that can be defined can be kept");
+        defined.or(space).map(|space| Read::Space(Box::new(space)))
     }
 }
 

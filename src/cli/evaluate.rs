@@ -53,6 +53,8 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     {
         bail!("the model predicts values from {} to {}, not {unit:?} (--unit)", range.0, range.1);
     }
+    args.rows.check_saliencies(&model.header().model)?;
+    RowArgs::check_origin(args.rows.saliency_origin()?.as_ref(), model.header())?;
     let dataset = args.rows.read(model.space(), &[Target::of_column(&args.target)], (goal, unit))?;
     let evaluation = Evaluation::of_model(&model, step, &dataset, 0, available_threads())?;
     let mut out = Output::stdout();

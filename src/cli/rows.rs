@@ -8,7 +8,11 @@ use anyhow::{Context, bail};
 use crate::domain::{Goal, Task, Unit};
 use crate::fit::table::{Row, Selection, rows};
 use crate::fit::{Columns, Dataset, Target};
+use crate::model::{Header, ModelConfig};
 use crate::space::{SaliencyOrigin, SearchSpace};
+
+/// The column in which `tagates zero-cost` writes what it measured.
+const MEASURED: &str = "saliencies";
 
 /// A table of architectures and labels, and which rows of it.
 #[derive(Debug, clap::Args)]
@@ -86,7 +90,7 @@ fn origin(row: &Row) -> anyhow::Result<Option<SaliencyOrigin>> {
     if !row.has("proxy_digest") {
         return Ok(None);
     }
-    let seed = row.text("seed")?.parse().with_context(|| format!("line {}: seed", row.line))?;
+    let Some(seed) = row.integer("seed")? else { bail!("line {}: seed is missing", row.line) };
     Ok(Some(SaliencyOrigin { proxy: row.text("proxy")?, digest: row.text("proxy_digest")?, seed }))
 }
 
@@ -123,24 +127,56 @@ impl RowArgs {
         self.saliencies.is_some()
     }
 
-    /// How the saliencies were measured, as `tagates zero-cost` wrote it beside them; nothing where they came from
-    /// elsewhere.
+    /// Checks that the rows come with saliencies where the model needs them.
     ///
     /// # Errors
-    /// When the table cannot be read, or not all of the rows were measured alike.
+    /// When it does and no column of them is named.
+    pub(in crate::cli) fn check_saliencies(&self, model: &ModelConfig) -> anyhow::Result<()> {
+        match model.n_metrics() {
+            Some(n_metrics) if self.saliencies.is_none() => bail!(
+                "the model needs {n_metrics} zero-cost saliencies of each operation: name their column (--saliencies), \
+                 which `tagates zero-cost --out` writes"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// How the saliencies were measured, where `tagates zero-cost` wrote it beside every one of them.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or two rows were measured otherwise.
     pub(in crate::cli) fn saliency_origin(&self) -> anyhow::Result<Option<SaliencyOrigin>> {
-        if self.saliencies.is_none() {
+        if self.saliencies.as_deref() != Some(MEASURED) {
             return Ok(None);
         }
-        let mut origins: Vec<Option<SaliencyOrigin>> =
-            self.selection().pick(rows(&self.data)?)?.iter().map(origin).collect::<anyhow::Result<_>>()?;
-        origins.dedup();
-        match origins.as_slice() {
-            [origin] => Ok(origin.clone()),
-            _ => bail!(
-                "not all rows of {} were measured with the same proxy and seed (--saliencies)",
-                self.data.display()
+        let (mut known, mut are_all_known) = (None::<SaliencyOrigin>, true);
+        for row in self.selection().pick(rows(&self.data)?)? {
+            match (origin(&row)?, &known) {
+                (Some(origin), Some(known)) if !origin.is_same(known) => bail!(
+                    "line {}: saliencies were measured with {origin}, those before with {known} (--saliencies)",
+                    row.line
+                ),
+                (Some(origin), _) => known = Some(origin),
+                (None, _) => are_all_known = false,
+            }
+        }
+        Ok(known.filter(|_| are_all_known))
+    }
+
+    /// Checks that the saliencies of these rows, which are of `origin`, are those that a checkpoint learnt from, as far
+    /// as both are known.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub(in crate::cli) fn check_origin(
+        origin: Option<&SaliencyOrigin>,
+        checkpoint: &Header,
+    ) -> anyhow::Result<()> {
+        match (origin, &checkpoint.saliencies) {
+            (Some(origin), Some(learnt_from)) if !origin.is_same(learnt_from) => bail!(
+                "saliencies were measured with {origin}, those of the checkpoint with {learnt_from} (--saliencies)"
             ),
+            _ => Ok(()),
         }
     }
 
@@ -197,14 +233,14 @@ impl RowArgs {
 mod tests {
     use super::*;
 
-    fn origin_of(table: &str) -> anyhow::Result<Option<SaliencyOrigin>> {
+    fn origin_of(column: &str, table: &str) -> anyhow::Result<Option<SaliencyOrigin>> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("measured.jsonl");
         std::fs::write(&data, table)?;
         let rows = RowArgs {
             data,
             arch_column: "arch".to_owned(),
-            saliencies: Some("saliencies".to_owned()),
+            saliencies: Some(column.to_owned()),
             conditions: Vec::new(),
             skip: 0,
             first: None,
@@ -216,17 +252,23 @@ mod tests {
 
     #[test]
     fn saliencies_were_measured_as_every_row_says() {
-        let line = |seed| format!("{{\"proxy\":\"small\",\"proxy_digest\":\"ab12\",\"seed\":{seed}}}\n");
-        let origin = origin_of(&line(3).repeat(2)).expect("alike").expect("named");
+        let line =
+            |proxy, seed| format!("{{\"proxy\":{proxy:?},\"proxy_digest\":\"ab12\",\"seed\":{seed}}}\n");
+        let known = origin_of(MEASURED, &line("small", 3).repeat(2)).expect("alike").expect("named");
         let expected = SaliencyOrigin { proxy: "small".to_owned(), digest: "ab12".to_owned(), seed: 3 };
-        assert_eq!(origin, expected);
-        assert_eq!(origin_of("{\"saliencies\":[]}\n").expect("from elsewhere"), None);
-        for mixed in [line(3) + &line(4), line(3) + "{\"saliencies\":[]}\n"] {
-            let message = origin_of(&mixed).expect_err("measured otherwise").to_string();
-            assert!(
-                message.ends_with("were measured with the same proxy and seed (--saliencies)"),
-                "{message}"
-            );
-        }
+        assert_eq!(known, expected);
+        let of_two_names = line("small", 3) + &line("small.toml", 3);
+        assert!(origin_of(MEASURED, &of_two_names).expect("alike").expect("named").is_same(&expected));
+
+        let elsewhere = "{\"saliencies\":[]}\n";
+        assert_eq!(origin_of(MEASURED, &(line("small", 3) + elsewhere)).expect("not known of one"), None);
+        assert_eq!(origin_of("z", &line("small", 3)).expect("another column"), None);
+        let message =
+            origin_of(MEASURED, &(line("small", 3) + &line("small", 4))).expect_err("measured otherwise");
+        assert_eq!(
+            message.to_string(),
+            "line 2: saliencies were measured with proxy small and seed 4, those before with proxy small and seed 3 \
+             (--saliencies)"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What is tried: encoders, training sets and seeds, as data.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::fit::{Columns, FitConfig, FitConfigError, Target};
 use crate::space::{self, SearchSpace};
 
 /// The grids this binary carries.
-const NAMED: [(&str, &str); 16] = [
+const NAMED: [(&str, &str); 19] = [
     ("table1-nasbench101", include_str!("../../configs/grids/table1-nasbench101.toml")),
     ("table1-nasbench201", include_str!("../../configs/grids/table1-nasbench201.toml")),
     ("table1-darts", include_str!("../../configs/grids/table1-darts.toml")),
@@ -30,6 +31,9 @@ const NAMED: [(&str, &str); 16] = [
     ("tableA9-nasbench101", include_str!("../../configs/grids/tableA9-nasbench101.toml")),
     ("tableA9-nasbench201", include_str!("../../configs/grids/tableA9-nasbench201.toml")),
     ("tableA10-nasbench201", include_str!("../../configs/grids/tableA10-nasbench201.toml")),
+    ("ablation-nasbench101", include_str!("../../configs/grids/ablation-nasbench101.toml")),
+    ("ablation-nasbench201", include_str!("../../configs/grids/ablation-nasbench201.toml")),
+    ("ablation-darts", include_str!("../../configs/grids/ablation-darts.toml")),
 ];
 
 /// Encoders by training sets: each pair is tried with every start and seed of the set.
@@ -195,14 +199,27 @@ impl Grid {
             field(is_new, &format!("sizes[{index}].n"), "is taken already")?;
         }
         for (index, encoder) in grid.encoders.iter().enumerate() {
-            let sees_some = encoder.saliency_metrics.as_ref().is_none_or(|metrics| !metrics.is_empty());
-            field(sees_some, &format!("encoders[{index}].saliency_metrics"), "is empty")?;
+            if let Some(metrics) = &encoder.saliency_metrics {
+                let name = format!("encoders[{index}].saliency_metrics");
+                field(!metrics.is_empty(), &name, "is empty")?;
+                let are_distinct = metrics.iter().collect::<HashSet<_>>().len() == metrics.len();
+                field(are_distinct, &name, "names a metric twice")?;
+                field(encoder.surrogate.is_none(), &name, "is nothing that a surrogate sees")?;
+                field(grid.saliency_column.is_some(), &name, "is there without a saliency_column")?;
+            }
             let is_known = grid.encoders[..index].iter().all(|other| other.name != encoder.name);
             field(is_known, &format!("encoders[{index}].name"), "is taken already")?;
             let has_figures = encoder.paper.len() <= grid.sizes.len();
             field(has_figures, &format!("encoders[{index}].paper"), "has more figures than there are sizes")?;
         }
-        grid.methods()?;
+        let needs_saliencies = |method: &Method| match method {
+            Method::Trained(config) => config.model.n_metrics().is_some(),
+            Method::Surrogate(_) => false,
+        };
+        if let Some(index) = grid.methods()?.iter().position(needs_saliencies) {
+            let problem = format!("is missing, and encoders[{index}] needs saliencies");
+            field(grid.saliency_column.is_some(), "saliency_column", &problem)?;
+        }
         Ok(grid)
     }
 
@@ -225,14 +242,10 @@ impl Grid {
                 }
                 Ok(Method::Trained(Box::new(config.with_steps_for(n_targets(encoder)))))
             }
-            (None, Some(surrogate)) if encoder.change.is_empty() && encoder.saliency_metrics.is_none() => {
-                Ok(Method::Surrogate(surrogate))
-            }
+            (None, Some(surrogate)) if encoder.change.is_empty() => Ok(Method::Surrogate(surrogate)),
             _ => Err(GridError::Field {
                 field: format!("encoders[{index}]"),
-                problem:
-                    "has not either a config, with a change and saliency_metrics or without, or a surrogate"
-                        .to_owned(),
+                problem: "needs either a config, which a change may alter, or a surrogate".to_owned(),
             }),
         };
         self.encoders.iter().enumerate().map(method).collect()
@@ -337,12 +350,27 @@ mod tests {
             (
                 "config = \"paper/nasbench201\"",
                 "config = \"paper/nasbench201\"\nsurrogate = \"nasbowl\"",
-                "encoders[0]: has not either a config, with a change and saliency_metrics or without, or a surrogate",
+                "encoders[0]: needs either a config, which a change may alter, or a surrogate",
             ),
             (
                 "config = \"paper/nasbench201\"",
                 "config = \"paper/nasbench201\"\nsaliency_metrics = [0]",
+                "encoders[0].saliency_metrics: is there without a saliency_column",
+            ),
+            (
+                "[[encoders]]\nname = \"TA-GATES\"\nconfig = \"paper/nasbench201\"",
+                "saliency_column = \"z\"\n[[encoders]]\nname = \"TA-GATES\"\nconfig = \"paper/nasbench201\"\nsaliency_metrics = [0]",
                 "encoders[0].saliency_metrics: are not as many as the model takes",
+            ),
+            (
+                "config = \"paper/nasbench201\"",
+                "config = \"paper/nasbench201\"\nsaliency_metrics = [1, 1]",
+                "encoders[0].saliency_metrics: names a metric twice",
+            ),
+            (
+                "config = \"paper/nasbench201\"",
+                "config = \"paper/nasbench201\"\nchange = { model.encoder.ta_gates.symmetry_breaking = { concat = { n_metrics = 7 } } }",
+                "saliency_column: is missing, and encoders[0] needs saliencies",
             ),
             (
                 "config = \"paper/nasbench201\"",

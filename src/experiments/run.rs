@@ -16,7 +16,7 @@ use crate::fit::{Dataset, DatasetError};
 use crate::model::for_another_thread;
 
 /// The rows a grid is about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tables {
     /// To train on.
     pub training: Dataset,
@@ -33,16 +33,10 @@ pub enum RunError {
     #[error(transparent)]
     Grid(#[from] GridError),
     /// A training set that the table has not.
-    #[error("sizes: training sets of {n} rows cannot be made of {n_rows}")]
-    TooFewRows {
-        /// Rows of a training set.
+    #[error("sizes: a training set of {n} rows from row {start} on cannot be made of {n_rows}")]
+    NoTrainingSet {
+        /// Rows of it.
         n: usize,
-        /// Rows there are.
-        n_rows: usize,
-    },
-    /// A training set that starts behind the end of the table.
-    #[error("sizes: a training set starts at row {start} of {n_rows}")]
-    NoStart {
         /// Rows passed over.
         start: usize,
         /// Rows there are.
@@ -129,15 +123,15 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
     let methods = grid.methods()?;
+    let trials = grid.trials(tables)?;
     let n_rows = tables.training.examples.len();
-    if let Some(size) = grid.sizes.iter().find(|size| size.n > n_rows) {
-        return Err(RunError::TooFewRows { n: size.n, n_rows });
+    if let Some(&Trial { n, start, .. }) =
+        trials.iter().find(|trial| trial.n > n_rows || trial.start >= n_rows)
+    {
+        return Err(RunError::NoTrainingSet { n, start, n_rows });
     }
-    if let Some(&start) = grid.sizes.iter().flat_map(|size| &size.starts).find(|start| **start >= n_rows) {
-        return Err(RunError::NoStart { start, n_rows });
-    }
-    let (done, due): (Vec<Trial>, Vec<Trial>) =
-        grid.trials(tables)?.into_iter().partition(|trial| journal.has(trial));
+    let seen = grid.encoders.iter().map(|encoder| seen_by(encoder, tables)).collect::<Result<Vec<_>, _>>()?;
+    let (done, due): (Vec<Trial>, Vec<Trial>) = trials.into_iter().partition(|trial| journal.has(trial));
     for _ in &done {
         progress.done(None);
     }
@@ -146,10 +140,8 @@ pub fn run(
     let try_one = |trial: &Trial, device: &Device| {
         let index = grid.encoders.iter().position(|encoder| encoder.name == trial.encoder);
         let index = index.expect("trials are of the grid's encoders");
-        let encoder = &grid.encoders[index];
-        let training = seen_by(encoder, Cow::Owned(trial.training_set(&tables.training)))?;
-        let test = seen_by(encoder, Cow::Borrowed(&tables.test))?;
-        let (apart, sets) = (encoder.each_target_apart, (&*training, &*test));
+        let training = trial.training_set(&seen[index].training);
+        let (apart, sets) = (grid.encoders[index].each_target_apart, (&training, &seen[index].test));
         let failed = |source| RunError::Trial { trial: Box::new(trial.clone()), source };
         if let Some(outcome) = trial.outcome(&methods[index], apart, sets, device, stop).map_err(failed)? {
             journal.lock().unwrap_or_else(PoisonError::into_inner).add(outcome.clone())?;
@@ -171,18 +163,19 @@ pub fn run(
     })
 }
 
-/// What an encoder sees of a dataset: of each operation the metrics that are named for it.
-fn seen_by<'a>(encoder: &Encoder, dataset: Cow<'a, Dataset>) -> Result<Cow<'a, Dataset>, RunError> {
-    let Some(metrics) = &encoder.saliency_metrics else { return Ok(dataset) };
-    let mut dataset = dataset.into_owned();
-    for saliencies in dataset.examples.iter_mut().filter_map(|example| example.saliencies.as_mut()) {
+/// What an encoder sees of the tables: of each operation the metrics that are named for it.
+fn seen_by<'a>(encoder: &Encoder, tables: &'a Tables) -> Result<Cow<'a, Tables>, RunError> {
+    let Some(metrics) = &encoder.saliency_metrics else { return Ok(Cow::Borrowed(tables)) };
+    let mut tables = tables.clone();
+    let examples = tables.training.examples.iter_mut().chain(&mut tables.test.examples);
+    for saliencies in examples.filter_map(|example| example.saliencies.as_mut()) {
         *saliencies = saliencies.of_metrics(metrics).ok_or_else(|| RunError::NoMetric {
             encoder: encoder.name.clone(),
             metrics: metrics.clone(),
             n_metrics: saliencies.n_metrics(),
         })?;
     }
-    Ok(Cow::Owned(dataset))
+    Ok(Cow::Owned(tables))
 }
 
 #[cfg(test)]
@@ -276,8 +269,9 @@ mod tests {
     #[test]
     fn an_encoder_sees_the_metrics_named_for_it() {
         let grid = gates_seeing("[2, 0]");
-        let seen = seen_by(&grid.encoders[0], Cow::Owned(tables(&grid).test)).expect("there are three");
-        let saliencies = seen.examples[0].saliencies.as_ref().expect("every example has them");
+        let tables = tables(&grid);
+        let seen = seen_by(&grid.encoders[0], &tables).expect("there are three");
+        let saliencies = seen.test.examples[0].saliencies.as_ref().expect("every example has them");
         assert_eq!((saliencies.n_metrics(), saliencies.operation(1)), (2, [5.0, 3.0].as_slice()));
     }
 
@@ -286,8 +280,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut grid = grid(TREES);
         grid.sizes[0].starts.push(30);
+        let one = NonZero::<usize>::MIN;
+        assert_eq!(run_in(folder.path(), &grid.clone().with_runs(one)).expect("not this one"), (1, 0));
         let error = run_in(folder.path(), &grid).unwrap_err();
-        assert_eq!(error.to_string(), "sizes: a training set starts at row 30 of 30");
+        assert_eq!(error.to_string(), "sizes: a training set of 20 rows from row 30 on cannot be made of 30");
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub enum FitConfigError {
     Toml(#[from] toml::de::Error),
     /// A model that cannot be built.
     #[error("model.{0}")]
-    Model(#[from] ConfigError),
+    Model(ConfigError),
     /// A value that cannot be trained with.
     #[error("{field}: {problem}")]
     Field {
@@ -107,6 +107,12 @@ pub enum FitConfigError {
         /// What is wrong.
         problem: &'static str,
     },
+}
+
+impl From<ConfigError> for FitConfigError {
+    fn from(error: ConfigError) -> Self {
+        Self::Model(error)
+    }
 }
 
 /// Architectures in one step, at most: the pairs of a step are listed in memory.

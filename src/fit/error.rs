@@ -16,7 +16,7 @@ pub enum FitError {
     },
     /// A model that does not fit the space.
     #[error("model.{0}")]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     /// An example the model does not take.
     #[error("example {index}")]
     Input {
@@ -76,4 +76,10 @@ pub enum FitError {
     /// A tensor operation failed.
     #[error("could not compute")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<ConfigError> for FitError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
 }

@@ -96,6 +96,18 @@ mod tests {
     }
 
     #[test]
+    fn squared_errors_are_the_mean_over_the_labels_there_are() {
+        let loss = |scores: &[f64], labels: &[Option<f64>]| {
+            let scores = Tensor::new(scores, &candle_core::Device::Cpu).expect("a tensor");
+            mean_squared_error(&scores, labels).and_then(|loss| loss.to_scalar::<f64>()).expect("a number")
+        };
+        let of_labelled = loss(&[0.3, -1.0], &[Some(0.9), Some(0.2)]);
+        let of_all = loss(&[0.3, 5.0, -1.0], &[Some(0.9), None, Some(0.2)]);
+        assert!((of_all - of_labelled).abs() < 1e-15 && of_labelled > 0.0, "{of_all}, {of_labelled}");
+        assert_eq!(loss(&[0.3, 5.0], &[None, None]).to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
     fn sampled_pairs_are_distinct_pairs_of_all() {
         let labels: Vec<Option<f64>> = (0..40).map(|i| Some(f64::from(i % 13))).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(7);

@@ -123,13 +123,26 @@ pub enum CheckpointError {
     },
     /// A header that describes no model.
     #[error("checkpoint header: {0}")]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     /// A header whose parts do not fit each other.
     #[error("checkpoint header: {0}")]
     Inconsistent(String),
     /// Tensors that are not those of the model described.
     #[error("checkpoint tensors do not match its header: {0}")]
     Mismatch(String),
+}
+
+impl From<ConfigError> for CheckpointError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl CheckpointError {
+    /// Tensors that candle refused, without the stack trace that it may add.
+    pub(in crate::model) fn tensors(refusal: &candle_core::Error) -> Self {
+        Self::Mismatch(refusal.to_string().lines().next().unwrap_or_default().to_owned())
+    }
 }
 
 /// The bytes of a trained predictor, checked as far as it can be without building it.
@@ -147,7 +160,7 @@ impl Checkpoint {
     pub fn new(header: &Header, tensors: &BTreeMap<String, Tensor>) -> Result<Self, CheckpointError> {
         let header = serde_json::to_string(header)?;
         let bytes = tensor_file::write(tensors, HEADER_KEY, header)
-            .map_err(|source| CheckpointError::Mismatch(source.to_string()))?;
+            .map_err(|refusal| CheckpointError::tensors(&refusal))?;
         Self::from_bytes(&bytes)
     }
 
@@ -208,7 +221,7 @@ impl Checkpoint {
         device: &Device,
     ) -> Result<HashMap<String, Tensor>, CheckpointError> {
         candle_core::safetensors::load_buffer(&self.bytes, device)
-            .map_err(|source| CheckpointError::Mismatch(source.to_string()))
+            .map_err(|refusal| CheckpointError::tensors(&refusal))
     }
 }
 

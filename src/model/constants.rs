@@ -25,7 +25,7 @@ const LINE_GRAPH: &str = "arch_embedder.adj";
 /// Whether a tensor keeps its value in training.
 #[must_use]
 pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
-    if features::is_statistic(name) || is_saliency_statistic(name) {
+    if is_statistic(name) {
         return true;
     }
     match &cfg.encoder {
@@ -34,6 +34,11 @@ pub fn is_constant(name: &str, cfg: &ModelConfig, space: &SearchSpace) -> bool {
             false
         }
     }
+}
+
+/// Whether a tensor says something of the training set.
+pub(in crate::model) fn is_statistic(name: &str) -> bool {
+    features::is_statistic(name) || is_saliency_statistic(name)
 }
 
 fn is_constant_of_ta_gates(name: &str, cfg: &TaGatesConfig, space: &SearchSpace) -> bool {
@@ -74,7 +79,7 @@ pub(in crate::model) fn check(
         let found: Vec<f32> = vb
             .get(shape, name)
             .and_then(|found| found.to_dtype(DType::F32)?.flatten_all()?.to_vec1())
-            .map_err(|source| mismatch(source.to_string()))?;
+            .map_err(|refusal| CheckpointError::tensors(&refusal))?;
         if found != values {
             return Err(mismatch(format!("is {found:?}, the header describes {values:?}")));
         }

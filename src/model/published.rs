@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+
+use crate::model::constants::is_statistic;
 
 use crate::model::{
     Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, MAX_SIZE_BYTES, Member, ModelConfig,
@@ -40,7 +43,7 @@ impl Checkpoint {
                 format!("{n_heads} budgets need as many time steps, the model has {}", cfg.n_steps());
             return Err(CheckpointError::Inconsistent(problem));
         };
-        let mismatch = |source: candle_core::Error| CheckpointError::Mismatch(source.to_string());
+        let mismatch = |refusal: candle_core::Error| CheckpointError::tensors(&refusal);
         let mut tensors = BTreeMap::new();
         for (name, tensor) in candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(mismatch)? {
             if earlier_step(&name).is_none_or(|step| step >= first_step) {
@@ -70,11 +73,18 @@ impl Checkpoint {
         Self::new(&header, &tensors)
     }
 
-    /// The tensors as a state dict that the published implementation loads: a safetensors file without our header.
+    /// The tensors as a state dict that the published implementation loads: a safetensors file without our header. Where
+    /// the encoder sees one representative of a class, it is to be given that there, too.
     ///
     /// # Errors
-    /// When a tensor cannot be copied.
+    /// When a tensor cannot be copied, or keeps statistics of the training set, which the published implementation has
+    /// no place for: features beside the embedding, or saliencies in one scale.
     pub fn to_published(&self) -> Result<Vec<u8>, CheckpointError> {
+        let names = SafeTensors::deserialize(self.as_bytes())?;
+        if let Some(name) = names.names().into_iter().find(|name| is_statistic(name)) {
+            let problem = format!("the published implementation has no place for tensor {name}");
+            return Err(CheckpointError::Inconsistent(problem));
+        }
         let prefix = match self.header().members[0].tensor_prefix.as_str() {
             "" => String::new(),
             prefix => format!("{prefix}."),
@@ -82,7 +92,7 @@ impl Checkpoint {
         let published = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
         let tensors: BTreeMap<String, Tensor> =
             self.tensors(&Device::Cpu)?.into_iter().map(|(name, tensor)| (published(name), tensor)).collect();
-        tensor_file::write_plain(&tensors).map_err(|source| CheckpointError::Mismatch(source.to_string()))
+        tensor_file::write_plain(&tensors).map_err(|refusal| CheckpointError::tensors(&refusal))
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Model {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An input this model does not take.
-    #[error("input {index}: {source}")]
+    #[error("input {index}")]
     Input {
         /// Position in the batch.
         index: usize,
@@ -56,14 +56,14 @@ impl Model {
         let backend = CheckpointTensors { tensors, taken: taken.clone() };
         let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone());
 
-        let mismatch = |source: TensorError| CheckpointError::Mismatch(source.to_string());
         let steps: Vec<usize> = header.steps.iter().map(|head| head.step).collect();
         let vb = match header.members[0].tensor_prefix.as_str() {
             "" => vb,
             prefix => vb.pp(prefix),
         };
         constants::check(&header.model, &space, &vb)?;
-        let network = Network::new(&header.model, &space, &steps, &vb).map_err(mismatch)?;
+        let network = Network::new(&header.model, &space, &steps, &vb)
+            .map_err(|refusal| CheckpointError::tensors(&refusal))?;
         let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = names.difference(&taken).min() {
             return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));

@@ -1,5 +1,7 @@
 //! Zero-cost saliencies of one architecture, the Z of the paper: given from outside.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How saliencies were measured: those of one origin can be compared, and are measured once.
@@ -19,6 +21,12 @@ impl SaliencyOrigin {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.digest, self.seed) == (&other.digest, other.seed)
+    }
+}
+
+impl fmt::Display for SaliencyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "proxy {} and seed {}", self.proxy, self.seed)
     }
 }
 

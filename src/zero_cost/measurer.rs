@@ -36,7 +36,8 @@ impl Measurer {
         Ok(Self { proxy, seed, batch, origin })
     }
 
-    /// The same on another device. What a GPU measures differs by rounding, and so has another origin.
+    /// The same on another device. What a GPU measures differs by rounding, and so has another origin, whose name says
+    /// so.
     ///
     /// # Errors
     /// When the mini-batch cannot be copied there.
@@ -46,6 +47,7 @@ impl Measurer {
         if !device.is_cpu() {
             let digest = Sha256::new().chain_update(&self.origin.digest).chain_update("GPU").finalize();
             self.origin.digest = format!("{digest:x}");
+            self.origin.proxy.push_str(" on a GPU");
         }
         Ok(self)
     }

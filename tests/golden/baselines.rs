@@ -3,10 +3,11 @@
 use candle_core::DType;
 use serde::Deserialize;
 use serde_json::Value;
-use tagates::model::{Checkpoint, Encoder, GcnConfig, Input, LstmConfig, MlpConfig, Model, ModelConfig};
+use tagates::model::{Encoder, GcnConfig, Input, LstmConfig, MlpConfig, ModelConfig};
 use tagates::space::Architecture;
 
-use crate::vectors::{self, assert_close, evaluate, network, parse, path, read, space_of, tensors_of};
+use crate::published::assert_imported;
+use crate::vectors::{self, assert_close, evaluate, network, parse, read, space_of};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -69,15 +70,8 @@ fn check(file: &str, encoder: impl Fn(&PublishedConfig) -> Encoder) {
         }
     }
 
-    let bytes = std::fs::read(path(&golden.weights)).expect("golden weights");
-    let checkpoint = Checkpoint::from_published(&bytes, &cfg, &space, &[]).expect("a published state dict");
-    let model = Model::load(&checkpoint, &vectors::device()).expect("a model");
-    for (input, expected) in inputs.iter().zip(&golden.archs) {
-        let scores = model.scores(&[*input]).expect("scores").remove(0);
-        assert_close(input.architecture.text(), &scores, &[expected.score_raw], DType::F32);
-    }
-    let written = checkpoint.to_published().expect("a state dict");
-    assert_eq!(tensors_of(&written), tensors_of(&bytes), "{file}");
+    let scores: Vec<f64> = golden.archs.iter().map(|expected| expected.score_raw).collect();
+    assert_imported(&golden.weights, &cfg, &space, &inputs, &scores);
 }
 
 #[test]

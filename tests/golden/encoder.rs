@@ -6,6 +6,7 @@ use serde_json::Value;
 use tagates::model::{Input, ModelConfig};
 use tagates::space::{Architecture, Saliencies};
 
+use crate::published::assert_imported;
 use crate::vectors::{
     self, EncoderConfig, NetworkConfig, assert_close, evaluate, network, parse, read, space_of,
 };
@@ -128,6 +129,8 @@ fn check_gates(file: &str) {
             assert_close(&what, &scores[0][i..=i], &[expected.score_raw], dtype);
         }
     }
+    let scores: Vec<f64> = golden.archs.iter().map(|expected| expected.score_raw).collect();
+    assert_imported(&golden.weights, &cfg, &space, &inputs, &scores);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use candle_core::DType;
 use serde::Deserialize;
 use serde_json::Value;
-use tagates::model::{Checkpoint, Input, Model};
+use tagates::model::{Checkpoint, Input, Model, ModelConfig};
+use tagates::space::SearchSpace;
 
 use crate::vectors::{self, NetworkConfig, assert_close, parse, path, read, space_of, tensors_of};
 
@@ -18,6 +19,25 @@ struct Golden {
 struct GoldenArchitecture {
     text: Value,
     step_scores_f64: Vec<f64>,
+}
+
+/// Checks that published weights are served with these scores, one each, and written back as they were.
+pub fn assert_imported(
+    weights: &str,
+    cfg: &ModelConfig,
+    space: &SearchSpace,
+    inputs: &[Input<'_>],
+    scores: &[f64],
+) {
+    let bytes = std::fs::read(path(weights)).expect("golden weights");
+    let checkpoint = Checkpoint::from_published(&bytes, cfg, space, &[]).expect("a published state dict");
+    let model = Model::load(&checkpoint, &vectors::device()).expect("a model");
+    for (input, expected) in inputs.iter().zip(scores) {
+        let scores = model.scores(&[*input]).expect("scores").remove(0);
+        assert_close(input.architecture.text(), &scores, &[*expected], DType::F32);
+    }
+    let written = checkpoint.to_published().expect("a state dict");
+    assert_eq!(tensors_of(&written), tensors_of(&bytes), "{weights}");
 }
 
 fn check(file: &str, budgets: &[u32]) {

@@ -70,6 +70,15 @@ fn a_score_is_the_same_bits_alone_and_in_company() {
 }
 
 #[test]
+fn so_it_is_with_parameters_and_flops_beside_every_embedding() {
+    for (space, encoder) in all() {
+        let mut config = short(encoder);
+        config.model.features.cost = true;
+        assert_alone_equals_in_company(&space, &config, 9, &[2, 3, 9]);
+    }
+}
+
+#[test]
 fn so_it_is_at_published_width() {
     for name in ["mlp-nasbench201", "lstm-nasbench201", "gcn-nasbench201"] {
         let published = FitConfig::named(&format!("paper/{name}")).expect("a built-in configuration");

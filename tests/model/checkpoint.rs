@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use candle_core::Device;
 use safetensors::SafeTensors;
 use serde_json::Value;
-use tagates::model::{Checkpoint, CheckpointError, Header, Input, MAX_SIZE_BYTES, Model, SymmetryBreaking};
+use tagates::model::{
+    Checkpoint, CheckpointError, Header, Input, MAX_SIZE_BYTES, Model, SaliencyScale, SymmetryBreaking,
+};
 use tagates::space;
 
 use crate::{ta_gates, tiny, trained};
@@ -144,6 +146,23 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
         assert!(refusal.starts_with("checkpoint tensors do not match its header: "), "{refusal}");
         assert!(refusal.contains(part), "{refusal}");
     }
+}
+
+#[test]
+fn what_the_published_implementation_has_no_place_for_is_not_written_for_it() {
+    let mut config = tiny(SymmetryBreaking::None);
+    assert!(trained(&config).to_published().is_ok());
+    config.model.features.cost = true;
+    let error = trained(&config).to_published().expect_err("features are ours").to_string();
+    assert!(
+        error.ends_with("the published implementation has no place for tensor features.deviation"),
+        "{error}"
+    );
+
+    let mut config = tiny(SymmetryBreaking::Add { n_metrics: 2, beta: 0.5 });
+    ta_gates(&mut config.model).saliency_scale = SaliencyScale::Standardised;
+    let error = trained(&config).to_published().expect_err("so is the scale").to_string();
+    assert!(error.contains("has no place for tensor arch_embedder."), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tagates::fit::FitConfig;
-use tagates::model::{Encoder, ModelConfig, SymmetryBreaking, TaGatesConfig};
+use tagates::model::{Checkpoint, Encoder, ModelConfig, SymmetryBreaking, TaGatesConfig};
 use tempfile::TempDir;
 
 use crate::app::sample_texts;
@@ -179,7 +179,7 @@ fn saliencies_come_from_a_column() {
     let command = ["--data", "table.csv", "--target", "acc_200", "--config", "saliencies.toml"];
     let out = ["--out", "with-z.safetensors"];
     let message = error(&place.train(&[&command[..], &out].concat()));
-    assert!(message.contains("example 0") && message.contains("saliencies"), "{message}");
+    assert!(message.contains("name their column (--saliencies)"), "{message}");
 
     assert_succeeds(&place.train(&[&command[..], &out, &["--saliencies", "z"]].concat()));
     let checkpoint = place.path("with-z.safetensors");
@@ -188,6 +188,50 @@ fn saliencies_come_from_a_column() {
         &["--target", "acc_200", "--saliencies", "z", "--checkpoint", text(&checkpoint)],
     );
     assert_eq!(evaluation["n"], N_ROWS);
+}
+
+#[test]
+fn a_checkpoint_knows_how_the_saliencies_were_measured_that_it_learnt_from() {
+    let place = Workplace::new();
+    let proxy = "metrics = [\"grad_norm\", \"synflow\"]\nn_images = 2\nimage_side = 4\nn_classes = 2\n"
+        .to_owned()
+        + &["nasbench101", "nasbench201", "darts", "enas"]
+            .map(|space| format!("{space} = {{ channels = 6, cells_per_stage = 1 }}\n"))
+            .concat();
+    fs::write(place.path("tiny.toml"), proxy).expect("a writable folder");
+    let (table, tiny) = (place.path("table.csv"), place.path("tiny.toml"));
+    let zero_cost = |seed: &str, out: &str, keep: &str| {
+        let out = place.path(out);
+        let measured = ["--proxy", text(&tiny), "--seed", seed, "--keep", keep, "--out", text(&out)];
+        tagates(&[&["zero-cost", "--data", text(&table)][..], &measured].concat(), "")
+    };
+    assert_succeeds(&zero_cost("3", "measured.jsonl", "acc_200"));
+    let other_label = error(&zero_cost("3", "measured.jsonl", "acc_200,acc_12"));
+    assert!(other_label.contains("and not with acc_12"), "{other_label}");
+
+    let command = ["--target", "acc_200", "--config", "saliencies.toml", "--saliencies", "saliencies"];
+    assert_succeeds(
+        &place
+            .train(&[&command[..], &["--data", "measured.jsonl", "--out", "measured.safetensors"]].concat()),
+    );
+    let checkpoint = Checkpoint::read(&place.path("measured.safetensors")).expect("a checkpoint");
+    let origin = checkpoint.header().saliencies.as_ref().expect("measured by the command");
+    assert_eq!((origin.proxy.as_str(), origin.seed), (text(&tiny), 3));
+
+    assert_succeeds(&zero_cost("4", "otherwise.jsonl", "acc_200"));
+    let evaluation = ["--target", "acc_200", "--saliencies", "saliencies", "--checkpoint"];
+    let checkpoint = place.path("measured.safetensors");
+    let judged_by = |name: &str| {
+        let data = place.path(name);
+        tagates(&[&["evaluate", "--data", text(&data)][..], &evaluation, &[text(&checkpoint)]].concat(), "")
+    };
+    assert_succeeds(&judged_by("measured.jsonl"));
+    let refused = error(&judged_by("otherwise.jsonl"));
+    assert!(refused.contains("and seed 4, those of the checkpoint with"), "{refused}");
+    let start =
+        ["--data", "otherwise.jsonl", "--start-from", "measured.safetensors", "--out", "none.safetensors"];
+    let refused = error(&place.train(&[&command[..], &start].concat()));
+    assert!(refused.contains("(--start-from)") && refused.contains("and seed 4"), "{refused}");
 }
 
 #[test]

@@ -85,10 +85,8 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
         Some(name) => FitConfig::read(name).with_context(|| format!("could not use {name} (--config)"))?,
         None => FitConfig::default_for(&space, targets.len()),
     };
-    if args.rows.has_saliencies()
-        && config.model.n_metrics().is_none()
-        && config.model.features.n_metrics == 0
-    {
+    args.rows.check_saliencies(&config.model)?;
+    if args.rows.has_saliencies() && config.model.n_metrics_taken().is_none() {
         bail!(
             "the configuration's model takes no saliencies (--saliencies): its encoder needs symmetry_breaking = \
              {{ add = {{ n_metrics = 7, beta = 0.5 }} }} or {{ concat = {{ n_metrics = 7 }} }}, or its features n_metrics"
@@ -111,7 +109,10 @@ fn train(args: &Args, stop: &AtomicBool) -> anyhow::Result<()> {
 
     let start = match &args.start_from {
         Some(path) => {
-            Some(Checkpoint::read(path).with_context(|| format!("{} (--start-from)", path.display()))?)
+            let named = || format!("{} (--start-from)", path.display());
+            let checkpoint = Checkpoint::read(path).with_context(named)?;
+            RowArgs::check_origin(origin.as_ref(), checkpoint.header()).with_context(named)?;
+            Some(checkpoint)
         }
         None => None,
     };

@@ -20,6 +20,7 @@ use crate::cli::zero_cost::cache::Cache;
 use crate::cli::zero_cost::measured_table::{MeasuredTable, RESERVED};
 use crate::cli::{Outcome, jobs_on};
 use crate::fit::table::{Row, Selection, rows};
+use crate::model::DeviceChoice;
 use crate::space::{Architecture, SearchSpace};
 use crate::store;
 use crate::zero_cost::{Measured, Measurer, Proxy, side_by_side};
@@ -64,9 +65,11 @@ pub struct Args {
     /// measure these architectures. Those that are there already are not measured again.
     #[arg(long)]
     cache: bool,
-    #[command(flatten)]
-    device: DeviceConfig,
-    /// Networks side by side, one thread each; by default one for each core, on a GPU one.
+    /// What computes: `cpu`, as servers do, `cuda:N` for the GPU of that number, or `auto` for GPU 0 where there is one.
+    /// What a GPU measured is for models whose saliencies clients send: servers have no other than their own.
+    #[arg(long, value_name = "auto|cpu|cuda:N", default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
+    /// Networks side by side, one thread each; by default one for each core. On a GPU one.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
     #[command(flatten)]
@@ -110,10 +113,13 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(taken) = args.keep.iter().find(|column| RESERVED.contains(&column.as_str())) {
         bail!("column {taken} is one of the results, rename the one that is to be kept (--keep)");
     }
-    let device = args.device.open()?;
+    let device = DeviceConfig { device: args.device }.open()?;
     let measurer = measurer.on(&device).context("could not use the device (--device)")?;
     if args.cache && !device.is_cpu() {
         bail!("a server measures on the CPU and takes nothing that a GPU did (--cache): give --device cpu");
+    }
+    if !device.is_cpu() && args.jobs.is_some_and(|jobs| jobs.get() > 1) {
+        bail!("a GPU measures one architecture at a time (--jobs)");
     }
     let jobs = args.jobs.unwrap_or_else(|| jobs_on(&device));
     let mut destinations = Destinations::open(args, &measurer)?;

@@ -31,7 +31,7 @@ const ENCODER: &str = "encoder";
 const OF_HEADS: [&str; 4] = ["head_dims", "head_dropout", "heads", "features"];
 
 impl TryFrom<AnyForm> for ModelConfig {
-    type Error = serde_json::Error;
+    type Error = serde_path_to_error::Error<serde_json::Error>;
 
     fn try_from(AnyForm(mut fields): AnyForm) -> Result<Self, Self::Error> {
         if !fields.contains_key(ENCODER) {
@@ -42,7 +42,7 @@ impl TryFrom<AnyForm> for ModelConfig {
             fields = of_heads;
         }
         let Fields { encoder, head_dims, head_dropout, heads, features } =
-            serde_json::from_value(fields.into())?;
+            serde_path_to_error::deserialize(Value::from(fields))?;
         Ok(Self { encoder, head_dims, head_dropout, heads, features })
     }
 }
@@ -82,6 +82,22 @@ mod tests {
         let written = serde_json::to_value(&read).expect("JSON");
         assert!(written.get("n_steps").is_none() && written["encoder"]["ta_gates"]["n_steps"] == 2);
         assert_eq!(serde_json::from_value::<ModelConfig>(written).expect("the form of today"), expected);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_is_named() {
+        for (from, to, message) in [
+            (
+                "\"n_steps\":2",
+                "\"n_steps\":\"2\"",
+                "encoder.ta_gates.n_steps: invalid type: string \"2\", expected usize",
+            ),
+            ("0.3", "null", "head_dropout: invalid type: null, expected f64"),
+        ] {
+            let refused =
+                serde_json::from_str::<ModelConfig>(&FLAT.replace(from, to)).expect_err("no number");
+            assert!(refused.to_string().starts_with(message), "{refused}");
+        }
     }
 
     #[test]
