@@ -81,7 +81,7 @@ impl Checkpoint {
     /// no place for: features beside the embedding, or saliencies in one scale.
     pub fn to_published(&self) -> Result<Vec<u8>, CheckpointError> {
         let names = SafeTensors::deserialize(self.as_bytes())?;
-        if let Some(name) = names.names().into_iter().find(|name| is_statistic(name)) {
+        if let Some(name) = names.names().into_iter().filter(|name| is_statistic(name)).min() {
             let problem = format!("the published implementation has no place for tensor {name}");
             return Err(CheckpointError::Inconsistent(problem));
         }

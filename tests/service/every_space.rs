@@ -9,7 +9,8 @@ use serde_json::Value;
 use tagates::fit::{FitConfig, Loss, Pairs};
 use tagates::metrics::kendall_tau;
 use tagates::model::{
-    Encoder, GcnConfig, Heads, LstmConfig, ModelConfig, OtherNode, TaGatesConfig, UpdateInput, UpdateMask,
+    Encoder, Features, GcnConfig, Heads, LstmConfig, ModelConfig, OtherNode, TaGatesConfig, UpdateInput,
+    UpdateMask,
 };
 use tagates::pb::model_service_client::ModelServiceClient;
 use tagates::pb::training_service_client::TrainingServiceClient;
@@ -91,8 +92,14 @@ fn quick() -> FitConfig {
         other_node: OtherNode::Trained,
         ..TaGatesConfig::default()
     };
-    let model =
-        ModelConfig { encoder: Encoder::TaGates(encoder), head_dims: vec![48], ..config.model.clone() };
+    // Of a space of one's own, nobody can count parameters.
+    let features = Features::default();
+    let model = ModelConfig {
+        encoder: Encoder::TaGates(encoder),
+        head_dims: vec![48],
+        features,
+        ..config.model.clone()
+    };
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
     FitConfig { model, loss, n_epochs: 60, averaged_epochs: 0, batch_size: 128, ..config }
 }
