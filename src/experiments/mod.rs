@@ -19,7 +19,7 @@ pub use grid::{Encoder, Grid, GridError, Method, Size};
 pub use journal::{Journal, JournalError, Outcome, TargetOutcome};
 pub use plot::{PlotError, plots};
 pub use results::Results;
-pub use run::{Progress, RunError, Tables, run};
+pub use run::{Progress, RowsError, RunError, Tables, run};
 pub use surrogate::{Surrogate, SurrogateError};
 pub use table::{csv, markdown};
 pub use trial::{Trial, TrialError};

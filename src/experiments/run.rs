@@ -70,6 +70,16 @@ pub enum RunError {
     Journal(#[from] JournalError),
 }
 
+/// Rows of a table that a grid asks for and that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{field} = [{column:?}, {text:?}]")]
+pub struct RowsError {
+    field: &'static str,
+    column: String,
+    text: String,
+    source: DatasetError,
+}
+
 /// Learns what becomes of trials. Called from several threads.
 pub trait Progress: Sync {
     /// A trial is done, or was before.
@@ -80,13 +90,17 @@ impl Tables {
     /// The rows of the table at `path` that the grid is about.
     ///
     /// # Errors
-    /// When the table cannot be read or a row cannot be used.
-    pub fn read(grid: &Grid, path: &Path) -> Result<Self, DatasetError> {
-        let read = |condition: &(String, String)| {
+    /// When the table cannot be read, has no such rows, or one of them cannot be used.
+    pub fn read(grid: &Grid, path: &Path) -> Result<Self, RowsError> {
+        let read = |field, condition: &(String, String)| {
             let selection = Selection { conditions: vec![condition.clone()], ..Selection::default() };
-            Dataset::read(path, &selection, &grid.columns(), &grid.search_space(), grid.goal_and_unit())
+            let (space, goal_and_unit) = (grid.search_space(), grid.goal_and_unit());
+            Dataset::read(path, &selection, &grid.columns(), &space, goal_and_unit).map_err(|source| {
+                let (column, text) = condition.clone();
+                RowsError { field, column, text, source }
+            })
         };
-        Ok(Self::new(read(&grid.training_rows)?, read(&grid.test_rows)?))
+        Ok(Self::new(read("training_rows", &grid.training_rows)?, read("test_rows", &grid.test_rows)?))
     }
 
     /// Rows to train on and rows to rank.
@@ -273,6 +287,17 @@ mod tests {
         let seen = seen_by(&grid.encoders[0], &tables).expect("there are three");
         let saliencies = seen.test.examples[0].saliencies.as_ref().expect("every example has them");
         assert_eq!((saliencies.n_metrics(), saliencies.operation(1)), (2, [5.0, 3.0].as_slice()));
+    }
+
+    #[test]
+    fn rows_that_a_table_has_not_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table.csv");
+        let cell = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+        std::fs::write(&path, format!("arch,accuracy,split,saliencies\n{cell},1,train,\n"))
+            .expect("writable");
+        let error = Tables::read(&grid(TREES), &path).expect_err("nothing to rank");
+        assert_eq!(error.to_string(), "test_rows = [\"split\", \"test\"]");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! ReLU and gates, each one pass over its numbers forward and one back; candle takes several of each.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, WithDType};
 
-use crate::model::bias::sum_of_rows;
+use crate::model::bias::{shape_of_rows, sum_of_rows, sums};
 use crate::model::cpu_rows::{numbers, with_numbers_of};
 
 /// What is positive, else zero. The slope at zero is zero, as PyTorch has it; candle's is one.
@@ -60,11 +60,7 @@ impl CustomOp2 for Gates {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = xs_layout.shape().clone();
-        let (width, n_biases) = (shape.dims2()?.1, bias_layout.shape().dims1()?);
-        if width != n_biases || width == 0 {
-            bail!("{n_biases} biases are not those of rows of {width}");
-        }
+        let shape = shape_of_rows(xs_layout, bias_layout)?;
         Ok((with_numbers_of!(xs, sigmoids(xs, xs_layout, bias, bias_layout)), shape))
     }
 
@@ -136,12 +132,7 @@ fn sigmoids<T: Exponential>(
     bias: &CpuStorage,
     bias_layout: &Layout,
 ) -> Result<Vec<T>> {
-    let (xs, bias) = (numbers::<T>(xs, xs_layout)?, numbers::<T>(bias, bias_layout)?);
-    let mut made = Vec::with_capacity(xs.len());
-    for row in xs.chunks_exact(bias.len()) {
-        made.extend(row.iter().zip(bias).map(|(x, bias)| (*x + *bias).sigmoid()));
-    }
-    Ok(made)
+    Ok(sums::<T>(xs, xs_layout, bias, bias_layout)?.into_iter().map(T::sigmoid).collect())
 }
 
 fn products<T: WithDType>(

@@ -39,11 +39,7 @@ impl CustomOp2 for AddBias {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = xs_layout.shape().clone();
-        let (width, n_biases) = (shape.dims2()?.1, bias_layout.shape().dims1()?);
-        if width != n_biases || width == 0 {
-            bail!("{n_biases} biases are not those of rows of {width}");
-        }
+        let shape = shape_of_rows(xs_layout, bias_layout)?;
         Ok((with_numbers_of!(xs, sums(xs, xs_layout, bias, bias_layout)), shape))
     }
 
@@ -71,7 +67,17 @@ impl CustomOp1 for SumOfRows {
     }
 }
 
-fn sums<T: WithDType>(
+/// The shape of rows that are as wide as a bias.
+pub(in crate::model) fn shape_of_rows(xs: &Layout, bias: &Layout) -> Result<Shape> {
+    let (width, n_biases) = (xs.shape().dims2()?.1, bias.shape().dims1()?);
+    if width != n_biases || width == 0 {
+        bail!("{n_biases} biases are not those of rows of {width}");
+    }
+    Ok(xs.shape().clone())
+}
+
+/// Each row and a bias of its width.
+pub(in crate::model) fn sums<T: WithDType>(
     xs: &CpuStorage,
     xs_layout: &Layout,
     bias: &CpuStorage,
