@@ -8,6 +8,7 @@ use crate::app::{DeviceConfig, shipped};
 use crate::cli::output::Output;
 use crate::cli::rows::RowArgs;
 use crate::cli::{available_threads, task_of};
+use crate::domain::Budget;
 use crate::fit::{Evaluation, Target};
 use crate::model::Model;
 
@@ -22,7 +23,8 @@ pub struct Args {
     /// Predictor to judge; the shipped one by default.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Judge the predictions for this training budget, in epochs; the final one by default.
+    /// Judge the predictions for this training budget, in epochs; by default the one at the end of the column's name
+    /// where the predictor has it, else the final one.
     #[arg(long, value_name = "EPOCHS")]
     budget: Option<u32>,
     #[command(flatten)]
@@ -45,7 +47,8 @@ enum Format {
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     let checkpoint = shipped::checkpoint_or(args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint, &args.device.open()?).context("could not load the checkpoint")?;
-    let step = step_of(&model, args.budget)?;
+    let target = Target::of_column(&args.target);
+    let step = step_of(&model, args.budget, &target)?;
     let task = task_of(&checkpoint);
     let (goal, unit) = args.rows.goal_and_unit(task.as_ref())?;
     if let Some(range) = model.valid_range()
@@ -55,7 +58,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     }
     args.rows.check_saliencies(&model.header().model)?;
     RowArgs::check_origin(args.rows.saliency_origin()?.as_ref(), model.header())?;
-    let dataset = args.rows.read(model.space(), &[Target::of_column(&args.target)], (goal, unit))?;
+    let dataset = args.rows.read(model.space(), &[target], (goal, unit))?;
     let evaluation = Evaluation::of_model(&model, step, &dataset, 0, available_threads())?;
     let mut out = Output::stdout();
     match args.format {
@@ -67,11 +70,15 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<()> {
     out.flush()
 }
 
-/// Which of the model's scored steps predicts for `budget`.
-fn step_of(model: &Model, budget: Option<u32>) -> anyhow::Result<usize> {
+/// Which of the model's scored steps predicts for `budget`, or else for the target's, or is the last.
+fn step_of(model: &Model, budget: Option<u32>, target: &Target) -> anyhow::Result<usize> {
     let steps = &model.header().steps;
-    let Some(budget) = budget else { return Ok(steps.len() - 1) };
-    steps.iter().position(|head| head.budget == Some(budget)).ok_or_else(|| {
+    let predicting = |budget: u32| steps.iter().position(|head| head.budget == Some(budget));
+    let Some(budget) = budget else {
+        let of_target = target.budget.and_then(|Budget(epochs)| predicting(epochs));
+        return Ok(of_target.unwrap_or(steps.len() - 1));
+    };
+    predicting(budget).ok_or_else(|| {
         let known: Vec<String> =
             steps.iter().filter_map(|head| head.budget).map(|budget| budget.to_string()).collect();
         anyhow!("the model does not predict for {budget} epochs, only for {} (--budget)", known.join(", "))

@@ -166,7 +166,11 @@ impl Patience {
             };
             let Some(delay) = retry_delay(&status) else { return Err(Refusal(status)) };
             let since = *waiting_since.get_or_insert_with(|| {
-                eprintln!("waiting for the server: {}", status.message());
+                eprintln!(
+                    "waiting up to {} s for the server (--server): {}",
+                    self.0.as_secs(),
+                    status.message()
+                );
                 Instant::now()
             });
             if since.elapsed() + delay > self.0 {

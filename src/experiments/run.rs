@@ -77,7 +77,7 @@ pub struct RowsError {
     field: &'static str,
     column: String,
     text: String,
-    source: DatasetError,
+    source: Box<DatasetError>,
 }
 
 /// Learns what becomes of trials. Called from several threads.
@@ -97,7 +97,7 @@ impl Tables {
             let (space, goal_and_unit) = (grid.search_space(), grid.goal_and_unit());
             Dataset::read(path, &selection, &grid.columns(), &space, goal_and_unit).map_err(|source| {
                 let (column, text) = condition.clone();
-                RowsError { field, column, text, source }
+                RowsError { field, column, text, source: Box::new(source) }
             })
         };
         Ok(Self::new(read("training_rows", &grid.training_rows)?, read("test_rows", &grid.test_rows)?))

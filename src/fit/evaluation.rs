@@ -34,7 +34,7 @@ pub struct Evaluation {
     pub kendall_tau: Option<f64>,
     /// Architectures whose class was not trained on.
     pub n_unseen: usize,
-    /// Kendall's tau-b among those.
+    /// Kendall's tau-b among those; absent, too, where nobody knows what was trained on.
     pub kendall_tau_unseen: Option<f64>,
     /// Spearman's rank correlation.
     pub spearman: Option<f64>,
@@ -97,8 +97,10 @@ impl Evaluation {
     ) -> Result<Self, model::Error> {
         let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
         let scores = scores_in_parallel(model, &inputs, n_threads)?;
+        let trained_on = &model.header().trained_on;
         let judged = dataset.examples.iter().zip(scores).filter_map(|(example, scores)| {
-            let is_seen = model.header().trained_on.contains(&example.class);
+            // Of a checkpoint that does not know, no class counts as unseen.
+            let is_seen = trained_on.is_empty() || trained_on.contains(&example.class);
             Some(Judged { prediction: scores[step], label: example.labels[target]?, is_seen })
         });
         Ok(Self::new(&judged.collect::<Vec<_>>(), dataset.goal, model.is_calibrated()))

@@ -36,7 +36,9 @@ pub enum Error {
         version: ModelVersionId,
     },
     /// The task has no champion yet.
-    #[error("task {task} has no promoted model yet: record observations, and one is trained")]
+    #[error(
+        "task {task} has no promoted model yet: one is trained when enough was observed (tagates runs list, models list)"
+    )]
     NoModel {
         /// The task.
         task: TaskName,

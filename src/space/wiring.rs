@@ -98,7 +98,8 @@ impl SearchSpace {
         match cell.edges.iter().zip(&expected).position(|(edge, expected)| edge != expected) {
             None => Ok(()),
             Some(index) => {
-                let reason = "edges into the output carry the space's first skip";
+                let skip = self.first_skip().map_or("a skip", |skip| &self.operation(skip).name);
+                let reason = format!("edges into the output carry the space's first skip, {skip}");
                 Err(GraphError::new(format!("edges[{index}].operation"), reason))
             }
         }
@@ -155,7 +156,7 @@ mod tests {
             (refusal(|cell| cell.edges.swap(8, 9)), "cells[1].edges[8]: 3 -> 6 where the cell has 2 -> 6"),
             (
                 refusal(|cell| cell.edges[11].operation = Some(OperationIndex(1))),
-                "cells[1].edges[11].operation: edges into the output carry the space's first skip",
+                "cells[1].edges[11].operation: edges into the output carry the space's first skip, skip_connect",
             ),
         ];
         for (refusal, message) in cases {

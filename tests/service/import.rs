@@ -143,7 +143,7 @@ fn a_column_whose_budget_the_task_does_not_have_is_refused_before_anything_is_se
     let table = file(".csv", &table(2).replace("acc_200", "acc_100"));
     let output = import(server.addr, &table, &["--budgets", "acc_12,acc_100"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(lines(&output.stderr)[0].contains("\"acc_100\" names no budget"), "{output:?}");
+    assert!(lines(&output.stderr)[0].contains("\"acc_100\" is of 100 epochs"), "{output:?}");
     assert!(recorder.stored().is_empty());
     let output = import(server.addr, &table, &["--target", "acc_100", "--budget", "200"]);
     assert_eq!(counts(&output), [2, 2, 0, 0, 0]);

@@ -181,13 +181,22 @@ impl Layout {
 impl ValueColumn {
     fn new(column: &str, budget: Option<u32>, task: &pb::Task) -> anyhow::Result<Self> {
         let known: Vec<_> = task.budgets.iter().map(u32::to_string).collect();
-        let known = known.join(", ");
-        let named = budget.or_else(|| Target::of_column(column).budget.map(|Budget(epochs)| epochs));
-        let budget = match named.filter(|budget| task.budgets.contains(budget)) {
-            Some(budget) => Some(budget),
-            None if budget.is_none() && task.budgets.len() == 1 => None,
-            None => bail!("column {column:?} names no budget of task {}, which has {known}", task.name),
-        };
-        Ok(Self { name: column.into(), budget })
+        let (name, known) = (&task.name, known.join(", "));
+        let named = Target::of_column(column).budget.map(|Budget(epochs)| epochs);
+        let is_known = |epochs: &u32| task.budgets.contains(epochs);
+        match budget.or(named) {
+            Some(epochs) if !is_known(&epochs) && budget.is_some() => {
+                bail!("{epochs} is no budget of task {name}, which has {known} (--budget)")
+            }
+            Some(epochs) if !is_known(&epochs) => {
+                bail!(
+                    "column {column:?} is of {epochs} epochs, task {name} has {known} (--budget says otherwise)"
+                )
+            }
+            None if task.budgets.len() != 1 => {
+                bail!("column {column:?} names no budget of task {name}, which has {known} (--budget)")
+            }
+            budget => Ok(Self { name: column.into(), budget }),
+        }
     }
 }

@@ -9,9 +9,10 @@ use tonic::{Status, Streaming};
 
 use crate::cli::Outcome;
 use crate::cli::runs::print;
-use crate::cli::server::{Patience, Refusal, ServerArgs};
+use crate::cli::server::{Connection, Patience, Refusal, ServerArgs};
 use crate::pb::training_service_client::TrainingServiceClient;
 use crate::pb::{self, RunState};
+use crate::retraining::Decision;
 
 /// How long a server that was there may be away.
 const PATIENCE: Patience = Patience(Duration::from_mins(1));
@@ -37,9 +38,22 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let bar = ProgressBar::new(0).with_style(style).with_prefix(format!("run {}", args.run));
     let run = connection.run(watch(connection.trainings(), args.run, &bar))?;
     bar.finish();
+    if run.state() == RunState::Succeeded
+        && let Some(decision) = decision(&connection, &run)
+    {
+        eprintln!("version {} is {decision}", run.model_version());
+    }
     let outcome = if run.state() == RunState::Succeeded { Outcome::Complete } else { Outcome::Partial };
     print(Some(run))?;
     Ok(outcome)
+}
+
+/// What was decided of the version that a run made, where the server says it in a way this program knows.
+fn decision(connection: &Connection, run: &pb::TrainingRun) -> Option<Decision> {
+    let request =
+        pb::GetModelVersionRequest { task: run.task.clone(), version: run.model_version().to_owned() };
+    let version = connection.call(connection.models().get_model_version(request)).ok()?.version?;
+    serde_json::from_value(pb::json::decode(version.decision?)).ok()
 }
 
 /// The run when it is over. Goes on with another stream where one breaks off.

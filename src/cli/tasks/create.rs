@@ -85,7 +85,7 @@ impl From<Args> for pb::Task {
             holdout_share: args.holdout_share,
             holdout_salt: args.holdout_salt,
             retraining_policy: Some(args.policy.into()),
-            saliency_proxy: args.saliencies.into(),
+            saliency_proxy: args.saliencies.proxy(None),
             ..Self::default()
         }
     }

@@ -14,9 +14,10 @@ pub struct SaliencyArgs {
     /// proxy: `small`, `full`, one of the server's own (`serve --saliency-proxy`), or `none` for not at all.
     #[arg(long, value_name = "NAME|none")]
     saliency_proxy: Option<String>,
-    /// Where weights, images and classes come from: the same seed measures the same.
-    #[arg(long, value_name = "SEED", requires = "saliency_proxy", default_value_t = 0)]
-    saliency_seed: u32,
+    /// Where weights, images and classes come from: the same seed measures the same. By default the one the task has,
+    /// or 0.
+    #[arg(long, value_name = "SEED", requires = "saliency_proxy")]
+    saliency_seed: Option<u32>,
 }
 
 impl SaliencyArgs {
@@ -24,11 +25,11 @@ impl SaliencyArgs {
     pub fn path(&self) -> Option<String> {
         self.saliency_proxy.is_some().then(|| "saliency_proxy".to_owned())
     }
-}
 
-impl From<SaliencyArgs> for Option<pb::SaliencyProxy> {
-    fn from(args: SaliencyArgs) -> Self {
-        let name = args.saliency_proxy.filter(|name| name != NONE)?;
-        Some(pb::SaliencyProxy { name, seed: args.saliency_seed })
+    /// The proxy of a task that has had `before`.
+    pub fn proxy(self, before: Option<&pb::SaliencyProxy>) -> Option<pb::SaliencyProxy> {
+        let name = self.saliency_proxy.filter(|name| name != NONE)?;
+        let seed = self.saliency_seed.or(before.map(|proxy| proxy.seed)).unwrap_or(0);
+        Some(pb::SaliencyProxy { name, seed })
     }
 }

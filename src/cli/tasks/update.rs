@@ -39,11 +39,19 @@ pub struct Args {
 /// When the server cannot be asked or refuses.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let connection = args.server.connect()?;
+    let before = match args.saliencies.path() {
+        Some(_) => {
+            let request = pb::GetTaskRequest { name: args.name.clone() };
+            connection.call(connection.tasks().get_task(request))?.task
+        }
+        None => None,
+    };
+    let before = before.and_then(|task| task.saliency_proxy);
     let paths = args.policy.paths().into_iter().chain(args.saliencies.path()).collect();
     let task = pb::Task {
         name: args.name,
         retraining_policy: Some(args.policy.into()),
-        saliency_proxy: args.saliencies.into(),
+        saliency_proxy: args.saliencies.proxy(before.as_ref()),
         ..pb::Task::default()
     };
     let update_mask = Some(FieldMask { paths });

@@ -18,7 +18,7 @@ use crate::cli::rows::{RowArgs, condition};
 use crate::cli::train::progress::{Progress, RunStates};
 use crate::cli::train::report::Report;
 use crate::cli::whole_file::write_whole;
-use crate::domain::{Holdout, Task, TaskName};
+use crate::domain::{Budget, Holdout, Task, TaskName};
 use crate::fit::{Dataset, FitConfig, Plan, Target};
 use crate::model::{Checkpoint, HoldoutRule};
 use crate::space::SaliencyOrigin;
@@ -160,11 +160,12 @@ fn targets(args: &Args, task: Option<&Task>) -> anyhow::Result<Vec<Target>> {
     if let Some(task) = task {
         let budgets: Vec<_> = targets.iter().filter_map(|target| target.budget).collect();
         if budgets != task.budgets {
-            bail!(
-                "task {} has budgets {:?}, the columns have {budgets:?} (--budgets)",
-                task.name,
-                task.budgets
-            );
+            let listed = |budgets: &[Budget]| {
+                let texts: Vec<String> = budgets.iter().map(Budget::to_string).collect();
+                if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+            };
+            let (expected, found) = (listed(&task.budgets), listed(&budgets));
+            bail!("task {} has budgets {expected}, the columns have {found} (--budgets)", task.name);
         }
     }
     Ok(targets)

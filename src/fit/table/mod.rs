@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::str::FromStr;
 
+use csv::{Terminator, Trim};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -50,7 +51,10 @@ pub fn rows_through<R: Read + 'static>(
 }
 
 fn csv_rows(file: impl Read) -> Result<impl Iterator<Item = Result<Row, TableError>>, TableError> {
-    let mut reader = csv::Reader::from_reader(file);
+    // A line ends with its line feed, and what stands before that is trimmed: the reader would count a line too few
+    // after the carriage return that some programs write there.
+    let mut reader =
+        csv::ReaderBuilder::new().terminator(Terminator::Any(b'\n')).trim(Trim::All).from_reader(file);
     let header = reader.headers().map_err(|source| TableError::Csv { line: 1, source })?.clone();
     Ok(reader.into_records().map(move |record| {
         let record = record.map_err(|source| {
@@ -212,6 +216,17 @@ mod tests {
             assert_eq!(rows[0].text("arch").expect("there"), "a");
             assert_eq!(rows[0].number("acc").expect("there"), Some(1.5));
             assert_eq!(rows[1].number("acc").expect("there"), None);
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_they_end_with() {
+        for end in ["\n", "\r\n"] {
+            let text = ["arch,value", "a,1", "\"b\nc\",2", "d,\"3\"", ""].join(end);
+            let rows = table(".csv", &text).expect("a table");
+            let of_rows: Vec<_> =
+                rows.iter().map(|row| (row.line, row.number("value").expect("a number"))).collect();
+            assert_eq!(of_rows, [(2, Some(1.0)), (3, Some(2.0)), (5, Some(3.0))], "{end:?}");
         }
     }
 

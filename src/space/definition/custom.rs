@@ -17,6 +17,7 @@ pub struct Definition {
     /// The key it shall have; none of a built-in.
     pub name: String,
     /// One sentence for people.
+    #[serde(default)]
     pub description: String,
     /// Where operations sit.
     pub placement: Placement,

@@ -40,6 +40,7 @@ impl DefinitionError {
 #[serde(deny_unknown_fields)]
 pub(super) struct Fields {
     pub(super) name: String,
+    #[serde(default)]
     pub(super) description: String,
     pub(super) placement: Placement,
     pub(super) operations: Vec<Operation>,
