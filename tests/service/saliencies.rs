@@ -405,6 +405,8 @@ async fn the_command_line_opts_in_and_out() {
         };
         let task = updated(&["tiny", "--saliency-seed", "7"]);
         assert_eq!(task["saliency_proxy"], serde_json::json!({"name": "tiny", "seed": 7}));
+        let task = updated(&["small"]);
+        assert_eq!(task["saliency_proxy"], serde_json::json!({"name": "small", "seed": 7}), "the seed stays");
         assert_eq!(updated(&["none"]).get("saliency_proxy"), None);
     })
     .await

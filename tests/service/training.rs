@@ -251,6 +251,12 @@ fn a_table_of_the_predictors_own_scores_agrees_with_it_and_its_mirror_image_does
     let same = evaluate(&path, &["--target", "same"]);
     assert_eq!((&same["n"], &same["kendall_tau"]), (&json!(N_ROWS), &json!(1.0)));
     assert_eq!((&same["mean_squared_error"], &same["precision"][0]["share"]), (&json!(0.0), &json!(1.0)));
+    let after_12 = evaluate(&place.path("table.csv"), &["--target", "acc_12", "--budget", "12"]);
+    assert_eq!(
+        evaluate(&place.path("table.csv"), &["--target", "acc_12"]),
+        after_12,
+        "its budget is in its name"
+    );
     let mirrored = evaluate(&path, &["--target", "mirrored", "--budget", "200"]);
     assert_eq!(mirrored["kendall_tau"], json!(-1.0));
     let n_unseen = mirrored["n_unseen"].as_u64().expect("a count");

@@ -200,3 +200,42 @@ impl ValueColumn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_of_the_budget_it_names_or_of_the_only_one() {
+        let task = |budgets: &[u32]| pb::Task {
+            name: "mine".into(),
+            budgets: budgets.into(),
+            ..pb::Task::default()
+        };
+        let budget = |column: &str, given: Option<u32>, budgets: &[u32]| {
+            ValueColumn::new(column, given, &task(budgets))
+                .map(|it| it.budget)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(budget("accuracy", None, &[200]), Ok(None));
+        assert_eq!(budget("acc_200", None, &[12, 200]), Ok(Some(200)));
+        assert_eq!(budget("acc_12", Some(200), &[200]), Ok(Some(200)));
+        for (column, given, budgets, message) in [
+            (
+                "acc_12",
+                None,
+                &[200][..],
+                "column \"acc_12\" is of 12 epochs, task mine has 200 (--budget says otherwise)",
+            ),
+            (
+                "accuracy",
+                None,
+                &[12, 200],
+                "column \"accuracy\" names no budget of task mine, which has 12, 200 (--budget)",
+            ),
+            ("acc_200", Some(12), &[200], "12 is no budget of task mine, which has 200 (--budget)"),
+        ] {
+            assert_eq!(budget(column, given, budgets), Err(message.to_owned()));
+        }
+    }
+}
