@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::startup::is_transient;
 use crate::background::Nudge;
-use crate::retraining::{Config, Driver, Training};
+use crate::retraining::{Config, Driver, OfSpace, Training};
+use crate::space;
 use crate::store::{self, Store};
 use crate::zero_cost::Proxies;
 
@@ -31,6 +32,7 @@ pub(in crate::app) async fn train(
     }
     let opened = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
     let Some(store) = opened.and_then(|opened| opened.ok()?.clone()) else { return };
+    warn_of_configurations(&store, &config.training_config).await;
     Driver::configured(store, &config, device, proxies).run(nudge, stop).await;
 }
 
@@ -51,6 +53,7 @@ pub async fn work(
         let opened = stop.run_until_cancelled(open(database)).await;
         if let Some(store) = opened.transpose()? {
             tracing::info!(%store, "training what is due");
+            warn_of_configurations(&store, &config.training_config).await;
             Driver::configured(store, config, device, proxies).run(Nudge::default(), stop.clone()).await;
         }
         anyhow::Ok(())
@@ -63,6 +66,30 @@ pub async fn work(
     tracing::info!("stopping: a run under way is given back after its epoch");
     stop.cancel();
     working.await
+}
+
+/// Says which configurations are of no search space that is known as yet, or of one they do not fit: a run would fail,
+/// or be trained with another.
+async fn warn_of_configurations(store: &Store, of_spaces: &[OfSpace]) {
+    for OfSpace { space: name, config } in of_spaces {
+        let space = match space::builtin(name) {
+            Some(space) => Ok(Some(space)),
+            None => store.search_space_get(name).await,
+        };
+        match space {
+            Ok(None) => tracing::warn!("no search space is called {name} as yet (--training-config)"),
+            Ok(Some(space)) => {
+                if let Err(error) = config.model.check_space(&space) {
+                    tracing::warn!(
+                        "predictors of {name} cannot be trained so (--training-config): model.{error}"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not look for search space {name} (--training-config)");
+            }
+        }
+    }
 }
 
 async fn open(config: &store::Config) -> anyhow::Result<Store> {
