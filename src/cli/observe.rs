@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     repeats: Option<u32>,
     /// Standard deviation of their values.
-    #[arg(long, value_name = "VALUE", requires = "repeats")]
+    #[arg(long, value_name = "VALUE", requires = "repeats", allow_negative_numbers = true)]
     standard_deviation: Option<f64>,
     /// The architecture, in its space's notation.
     #[arg(value_name = "ARCH")]

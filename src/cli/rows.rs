@@ -114,10 +114,10 @@ impl RowArgs {
             return Ok((goal.unwrap_or_default(), unit.unwrap_or(Unit::Percent)));
         };
         if goal.is_some_and(|goal| goal != task.goal) {
-            bail!("the goal of task {} is to {:?} (--goal)", task.name, task.goal);
+            bail!("the goal of task {} is to {} (--goal)", task.name, task.goal);
         }
         if unit.is_some_and(|unit| unit != task.unit) {
-            bail!("the unit of task {} is {:?} (--unit)", task.name, task.unit);
+            bail!("the unit of task {} is {} (--unit)", task.name, task.unit);
         }
         Ok((task.goal, task.unit))
     }

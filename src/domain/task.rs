@@ -71,6 +71,15 @@ impl Goal {
     }
 }
 
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Maximize => "maximize",
+            Self::Minimize => "minimize",
+        })
+    }
+}
+
 /// The unit of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +101,16 @@ impl Unit {
             Self::Fraction => 0.0..=1.0,
             Self::None => f64::MIN..=f64::MAX,
         }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Percent => "percent",
+            Self::Fraction => "fraction",
+            Self::None => "none",
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConfigError, Encoder, Heads, ModelConfig};
+use crate::model::{ConfigError, Encoder, Heads, MAX_MEMBERS, ModelConfig};
 use crate::space::{Placement, SearchSpace};
 
 /// A configuration: the model and how it is fitted.
@@ -20,10 +20,18 @@ pub struct FitConfig {
     /// The predictor is the mean of the weights after so many of the last epochs; with 0 those after the very last.
     #[serde(default)]
     pub averaged_epochs: usize,
+    /// So many predictors are trained, each from a seed of its own, and their scores averaged (deep ensembles,
+    /// Lakshminarayanan et al., 2017).
+    #[serde(default = "one")]
+    pub n_members: usize,
     /// What is minimised.
     pub loss: Loss,
     /// How.
     pub optimizer: Optimizer,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What is minimised, summed over the scored time steps.
@@ -274,6 +282,7 @@ impl FitConfig {
         field(config.n_epochs >= 1, "n_epochs", "is not at least 1")?;
         let is_share = config.averaged_epochs <= config.n_epochs;
         field(is_share, "averaged_epochs", "is more than n_epochs")?;
+        field((1..=MAX_MEMBERS).contains(&config.n_members), "n_members", "is not between 1 and 16")?;
         let is_batch = (2..=MAX_BATCH_SIZE).contains(&config.batch_size);
         field(is_batch, "batch_size", "is not between 2 and 65536")?;
         let optimizer = &config.optimizer;
@@ -350,6 +359,7 @@ mod tests {
         let (_, text) = NAMED.iter().find(|(name, _)| *name == "paper/nasbench201").expect("a name");
         for (from, to, message) in [
             ("n_steps = 3", "n_steps = 0", "model.encoder.ta_gates.n_steps: 0 is not between 1 and 64"),
+            ("n_epochs = 200", "n_epochs = 200\nn_members = 17", "n_members: is not between 1 and 16"),
             ("batch_size = 512", "batch_size = 1", "batch_size: is not between 2 and 65536"),
             (
                 "learning_rate = 1e-3",

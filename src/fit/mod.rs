@@ -14,6 +14,7 @@ mod error;
 mod evaluation;
 mod fitting;
 mod loss;
+mod member_trainer;
 mod schedule;
 mod state;
 pub mod table;

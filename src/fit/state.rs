@@ -1,6 +1,6 @@
 //! The state of a training run as bytes, to be resumed from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,13 @@ const AVERAGE: &str = "average.";
 pub struct State {
     /// Epochs made.
     pub n_epochs_done: usize,
+    /// Of each network that is trained.
+    pub members: Vec<MemberState>,
+}
+
+/// Of one network.
+#[derive(Debug)]
+pub struct MemberState {
     /// Steps of the optimiser made.
     pub n_steps: u32,
     /// Values of the variables.
@@ -49,7 +56,8 @@ impl From<candle_core::Error> for StateError {
 struct Header {
     fingerprint: String,
     n_epochs_done: usize,
-    n_steps: u32,
+    /// Steps of the optimiser that each member made.
+    n_steps: Vec<u32>,
 }
 
 impl State {
@@ -58,16 +66,14 @@ impl State {
         let header = Header {
             fingerprint: fingerprint.to_owned(),
             n_epochs_done: self.n_epochs_done,
-            n_steps: self.n_steps,
+            n_steps: self.members.iter().map(|member| member.n_steps).collect(),
         };
         let header =
             serde_json::to_string(&header).map_err(|error| StateError::Damaged(error.to_string()))?;
-        let mut tensors = self.variables.clone();
-        for (name, moments) in &self.moments {
-            tensors.insert(format!("{FIRST}{name}"), moments.first.clone());
-            tensors.insert(format!("{SECOND}{name}"), moments.second.clone());
-        }
-        tensors.extend(self.average.iter().map(|(name, mean)| (format!("{AVERAGE}{name}"), mean.clone())));
+        let of_member = |(index, member): (usize, &MemberState)| {
+            member.tensors().into_iter().map(move |(name, tensor)| (format!("{index}.{name}"), tensor))
+        };
+        let tensors = self.members.iter().enumerate().flat_map(of_member).collect();
         Ok(tensor_file::write(&tensors, HEADER_KEY, header)?)
     }
 
@@ -81,9 +87,25 @@ impl State {
         if header.fingerprint != fingerprint {
             return Err(StateError::OtherRun);
         }
+        let mut of_members = vec![HashMap::new(); header.n_steps.len()];
+        for (name, tensor) in candle_core::safetensors::load_buffer(bytes, device)? {
+            let (index, name_in_member) = name.split_once('.').unwrap_or_default();
+            let of_member = index.parse().ok().and_then(|index: usize| of_members.get_mut(index));
+            let of_member =
+                of_member.ok_or_else(|| StateError::Damaged(format!("tensor {name} is of no member")))?;
+            of_member.insert(name_in_member.to_owned(), tensor);
+        }
+        let members = header.n_steps.into_iter().zip(of_members);
+        let members = members.map(|(n_steps, tensors)| MemberState::new(n_steps, tensors));
+        Ok(Self { n_epochs_done: header.n_epochs_done, members: members.collect::<Result<_, _>>()? })
+    }
+}
+
+impl MemberState {
+    fn new(n_steps: u32, tensors: HashMap<String, Tensor>) -> Result<Self, StateError> {
         let (mut variables, mut average) = (BTreeMap::new(), BTreeMap::new());
         let (mut firsts, mut seconds) = (BTreeMap::new(), BTreeMap::new());
-        for (name, tensor) in candle_core::safetensors::load_buffer(bytes, device)? {
+        for (name, tensor) in tensors {
             if let Some(name) = name.strip_prefix(FIRST) {
                 firsts.insert(name.to_owned(), tensor);
             } else if let Some(name) = name.strip_prefix(SECOND) {
@@ -103,8 +125,18 @@ impl State {
                 Ok((name, Moments { first, second }))
             })
             .collect::<Result<_, StateError>>()?;
-        let Header { n_epochs_done, n_steps, .. } = header;
-        Ok(Self { n_epochs_done, n_steps, variables, moments, average })
+        Ok(Self { n_steps, variables, moments, average })
+    }
+
+    /// All of them in one map, whose names [`Self::new`] tells apart.
+    fn tensors(&self) -> BTreeMap<String, Tensor> {
+        let mut tensors = self.variables.clone();
+        for (name, moments) in &self.moments {
+            tensors.insert(format!("{FIRST}{name}"), moments.first.clone());
+            tensors.insert(format!("{SECOND}{name}"), moments.second.clone());
+        }
+        tensors.extend(self.average.iter().map(|(name, mean)| (format!("{AVERAGE}{name}"), mean.clone())));
+        tensors
     }
 
     /// Gives `variables` the stored values.

@@ -3,28 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Budget, Goal, Unit};
-use crate::fit::adam::Adam;
-use crate::fit::average::WeightAverage;
-use crate::fit::config::{FitConfig, Loss, Pairs};
-use crate::fit::dataset::{Dataset, Example, Target};
-use crate::fit::dropout::SeededDropout;
+use crate::domain::{Budget, Unit};
+use crate::fit::config::{FitConfig, Loss};
+use crate::fit::dataset::{Dataset, Target};
 use crate::fit::error::FitError;
-use crate::fit::loss::{mean_squared_error, pairs, pairwise_hinge, positions};
-use crate::fit::schedule::learning_rate;
-use crate::fit::state::State;
-use crate::metrics::kendall_tau;
+use crate::fit::member_trainer::{MemberEpoch, MemberTrainer};
+use crate::fit::state::{State, StateError};
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, Input, Member, ModelConfig, Network,
-    NoDropout, Padding, SeenClasses, StepHead, Variables, constants, rows_at, training_statistics,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, MAX_SIZE_BYTES, Member, ModelConfig,
+    SeenClasses, StepHead,
 };
 
 /// What one epoch came to.
@@ -45,10 +36,7 @@ pub struct Trainer<'a> {
     dataset: &'a Dataset,
     seed: u64,
     device: Device,
-    variables: Variables,
-    network: Network,
-    adam: Adam,
-    average: WeightAverage,
+    members: Vec<MemberTrainer<'a>>,
     n_epochs_done: usize,
     /// The digest of the checkpoint whose weights it started from.
     started_from: Option<[u8; 32]>,
@@ -93,33 +81,16 @@ impl<'a> Trainer<'a> {
                 .check(&dataset.space, &config.model)
                 .map_err(|source| FitError::Input { index, source })?;
         }
-        let variables = Variables::new(seed);
-        let vb = variables.builder(DType::F32, device);
         let steps = scored_steps(n_targets, &config.model);
-        let network = Network::new(&config.model, &dataset.space, &steps, &vb)?;
-        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
-        let by_name = variables.by_name();
-        for (name, tensor) in training_statistics(&config.model, &inputs)? {
-            if let Some(variable) = by_name.get(&name) {
-                variable.set(&tensor.to_device(device)?)?;
-            }
+        let members = (0..config.n_members)
+            .map(|index| MemberTrainer::new(config, dataset, &steps, member_seed(seed, index), device))
+            .collect::<Result<Vec<_>, _>>()?;
+        let size_bytes = members.iter().map(MemberTrainer::size_bytes).sum();
+        if size_bytes > MAX_SIZE_BYTES as u64 {
+            return Err(CheckpointError::TooLarge { size_bytes }.into());
         }
-        let adam = Adam::new(config.optimizer);
-        let average = WeightAverage::default();
-        let (n_epochs_done, started_from) = (0, None);
-        let device = device.clone();
-        Ok(Self {
-            config,
-            dataset,
-            seed,
-            device,
-            variables,
-            network,
-            adam,
-            average,
-            n_epochs_done,
-            started_from,
-        })
+        let (n_epochs_done, started_from, device) = (0, None, device.clone());
+        Ok(Self { config, dataset, seed, device, members, n_epochs_done, started_from })
     }
 
     /// The run that starts from the weights of a checkpoint instead: a warm start.
@@ -131,8 +102,8 @@ impl<'a> Trainer<'a> {
             return Err(FitError::OtherModel);
         }
         let weights = candle_core::safetensors::load_buffer(checkpoint.as_bytes(), &self.device)?;
-        for (name, variable) in self.trainable() {
-            variable.set(weights.get(&name).ok_or(FitError::OtherModel)?)?;
+        for (trainer, member) in self.members.iter().zip(&checkpoint.header().members) {
+            trainer.start_from(|name| weights.get(&member.tensor_name(name)))?;
         }
         self.started_from = Some(checkpoint.digest());
         Ok(self)
@@ -145,10 +116,13 @@ impl<'a> Trainer<'a> {
     /// When the state is damaged or of another run.
     pub fn resumed(mut self, state: &[u8]) -> Result<Self, FitError> {
         let state = State::read(state, &self.fingerprint(), &self.device)?;
-        state.restore(&self.variables.by_name())?;
+        if state.members.len() != self.members.len() {
+            return Err(StateError::OtherRun.into());
+        }
+        for (member, state) in self.members.iter_mut().zip(state.members) {
+            member.resume(state)?;
+        }
         self.n_epochs_done = state.n_epochs_done;
-        self.average = WeightAverage::resumed(state.average);
-        self.adam = Adam::resumed(self.config.optimizer, state.n_steps, state.moments);
         Ok(self)
     }
 
@@ -175,51 +149,23 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When a tensor cannot be copied.
     pub fn state(&self) -> Result<Vec<u8>, FitError> {
-        Ok(State {
-            n_epochs_done: self.n_epochs_done,
-            n_steps: self.adam.n_steps(),
-            variables: tensors(&self.variables),
-            moments: self.adam.moments().clone(),
-            average: self.average.mean().clone(),
-        }
-        .write(&self.fingerprint())?)
+        let members = self.members.iter().map(MemberTrainer::state).collect();
+        Ok(State { n_epochs_done: self.n_epochs_done, members }.write(&self.fingerprint())?)
     }
 
-    /// Trains for one more epoch: all examples once, in an order drawn for it.
+    /// Trains each member for one more epoch: on all examples once, in an order drawn for it.
     ///
     /// # Errors
     /// When the loss is not finite or a tensor operation fails.
     pub fn run_epoch(&mut self) -> Result<Epoch, FitError> {
         let number = self.n_epochs_done + 1;
-        let mut rng = self.rng(number);
-        let mut order: Vec<&Example> = self.dataset.examples.iter().collect();
-        order.shuffle(&mut rng);
-        let variables = self.trainable();
-        let n_steps = self.config.n_epochs * order.len().div_ceil(self.config.batch_size);
-
-        let (mut losses, mut scores) = (Vec::new(), Vec::with_capacity(order.len()));
-        for batch in order.chunks(self.config.batch_size) {
-            let embeddings = self.embed(batch, &mut rng)?;
-            scores.extend(self.scores_so_far(&embeddings)?);
-            if let Some(loss) = self.loss(batch, &embeddings, &mut rng)? {
-                losses.push(f64::from(loss.to_scalar::<f32>()?));
-                let rate = learning_rate(&self.config.optimizer, self.adam.n_steps() as usize, n_steps);
-                self.adam.step(&variables, &loss.backward()?, rate)?;
-            }
-        }
-        if losses.is_empty() {
-            return Err(FitError::NoLoss { epoch: number });
-        }
-        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        if !loss.is_finite() {
-            return Err(FitError::Diverged { epoch: number });
-        }
+        let epochs: Vec<MemberEpoch> =
+            self.members.iter_mut().map(|member| member.run_epoch(number)).collect::<Result<_, _>>()?;
         self.n_epochs_done = number;
-        let n_before = self.config.n_epochs - self.config.averaged_epochs;
-        if number > n_before {
-            self.average.add(&tensors(&self.variables), number - n_before)?;
-        }
-        Ok(Epoch { number, loss, kendall_tau: self.training_tau(&order, &scores) })
+        let mean = |sum: f64| sum / epochs.len() as f64;
+        let loss = mean(epochs.iter().map(|epoch| epoch.loss).sum());
+        let kendall_tau = epochs.iter().map(|epoch| epoch.kendall_tau).sum::<Option<f64>>().map(mean);
+        Ok(Epoch { number, loss, kendall_tau })
     }
 
     /// The predictor as it is now, uncalibrated.
@@ -230,10 +176,19 @@ impl<'a> Trainer<'a> {
         let cfg = &self.config.model;
         let targets = &self.dataset.targets;
         let steps = heads(cfg, targets).map(|(step, budget)| StepHead { step, budget, calibration: None });
+        let n_members = self.members.len();
+        let member =
+            |(index, trainer): (usize, &MemberTrainer<'_>)| Member::new(index, n_members, trainer.seed());
+        let members: Vec<Member> = self.members.iter().enumerate().map(member).collect();
+        let mut tensors = BTreeMap::new();
+        for (trainer, member) in self.members.iter().zip(&members) {
+            let of_member = trainer.tensors()?.into_iter();
+            tensors.extend(of_member.map(|(name, tensor)| (member.tensor_name(&name), tensor)));
+        }
         let header = Header {
             format_version: FORMAT_VERSION,
             predictor_kind: cfg.encoder.kind(),
-            members: vec![Member { tensor_prefix: String::new(), seed: self.seed }],
+            members,
             model: cfg.clone(),
             space: self.dataset.space.name.clone(),
             definition: Header::definition_of(&self.dataset.space),
@@ -245,126 +200,7 @@ impl<'a> Trainer<'a> {
             training: serde_json::to_value(self.config).map_err(CheckpointError::from)?,
             report: serde_json::Value::Null,
         };
-        let mut tensors = match self.average.mean() {
-            mean if mean.is_empty() => tensors(&self.variables),
-            mean => mean.clone(),
-        };
-        tensors.extend(constants::tensors(cfg, &self.dataset.space)?);
         Ok(Checkpoint::new(&header, &tensors)?)
-    }
-
-    /// Chance for one epoch: whether a run was interrupted makes no difference.
-    fn rng(&self, epoch: usize) -> ChaCha8Rng {
-        let seed = Sha256::new()
-            .chain_update("epoch")
-            .chain_update(self.seed.to_le_bytes())
-            .chain_update((epoch as u64).to_le_bytes());
-        ChaCha8Rng::from_seed(seed.finalize().into())
-    }
-
-    fn trainable(&self) -> BTreeMap<String, candle_core::Var> {
-        let mut variables = self.variables.by_name();
-        variables.retain(|name, _| !constants::is_constant(name, &self.config.model, &self.dataset.space));
-        variables
-    }
-
-    /// The embeddings of a batch at each scored step.
-    fn embed(&self, batch: &[&Example], rng: &mut ChaCha8Rng) -> Result<Vec<Tensor>, FitError> {
-        let inputs: Vec<Input<'_>> = batch.iter().map(|example| example.input()).collect();
-        let mut noise =
-            |_: &Input<'_>, n_values: usize| rng.sample_iter(StandardNormal).take(n_values).collect();
-        Ok(self.network.embed(&inputs, &mut noise, Padding::None)?)
-    }
-
-    /// What the batch scores at the last target, before the step that it is about to cause.
-    fn scores_so_far(&self, embeddings: &[Tensor]) -> Result<Vec<f32>, FitError> {
-        let last = embeddings.len() - 1;
-        Ok(self.network.score(last, &embeddings[last].detach(), &mut NoDropout)?.to_vec1()?)
-    }
-
-    /// The loss summed over the targets, or nothing where the batch has nothing to learn from.
-    fn loss(
-        &self,
-        batch: &[&Example],
-        embeddings: &[Tensor],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<Tensor>, FitError> {
-        let mut losses = Vec::with_capacity(embeddings.len());
-        for (target, embeddings) in embeddings.iter().enumerate() {
-            let loss = match self.config.loss {
-                Loss::PairwiseHinge { margin, pairs } => {
-                    let goal = self.dataset.goal;
-                    let merits: Vec<_> = batch.iter().map(|example| example.merit(target, goal)).collect();
-                    self.hinge_loss(target, &merits, embeddings, (margin, pairs), rng)?
-                }
-                Loss::MeanSquaredError => {
-                    let labels: Vec<_> = batch.iter().map(|example| example.labels[target]).collect();
-                    self.squared_loss(target, &labels, embeddings, rng)?
-                }
-            };
-            losses.extend(loss);
-        }
-        let sum = losses.into_iter().map(Ok).reduce(|sum, loss| sum? + loss?);
-        Ok(sum.transpose()?)
-    }
-
-    fn hinge_loss(
-        &self,
-        target: usize,
-        merits: &[Option<f64>],
-        embeddings: &Tensor,
-        (margin, which): (f64, Pairs),
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<Tensor>, FitError> {
-        let pairs = pairs(merits, which, rng);
-        if pairs.is_empty() {
-            return Ok(None);
-        }
-        let (better, worse) = positions(&pairs);
-        let probability = self.config.model.head_dropout;
-        let mut dropout = SeededDropout { probability, rng };
-        let (better, worse) = match which {
-            Pairs::All => {
-                let scores = self.network.score(target, embeddings, &mut dropout)?;
-                (rows_at(&scores, better)?, rows_at(&scores, worse)?)
-            }
-            Pairs::PerArchitecture(_) => {
-                let mut member =
-                    |positions| self.network.score(target, &rows_at(embeddings, positions)?, &mut dropout);
-                (member(better)?, member(worse)?)
-            }
-        };
-        Ok(Some(pairwise_hinge(&better, &worse, margin)?))
-    }
-
-    fn squared_loss(
-        &self,
-        target: usize,
-        labels: &[Option<f64>],
-        embeddings: &Tensor,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<Tensor>, FitError> {
-        if labels.iter().all(Option::is_none) {
-            return Ok(None);
-        }
-        let full = *self.dataset.unit.valid_range().end();
-        let fraction = |label: f64| match self.dataset.goal {
-            Goal::Maximize => label / full,
-            Goal::Minimize => 1.0 - label / full,
-        };
-        let fractions: Vec<Option<f64>> = labels.iter().map(|label| label.map(fraction)).collect();
-        let mut dropout = SeededDropout { probability: self.config.model.head_dropout, rng };
-        let scores = self.network.score(target, embeddings, &mut dropout)?;
-        Ok(Some(mean_squared_error(&scores, &fractions)?))
-    }
-
-    fn training_tau(&self, order: &[&Example], scores: &[f32]) -> Option<f64> {
-        let last = self.dataset.targets.len() - 1;
-        let labelled = order.iter().zip(scores).filter_map(|(example, score)| {
-            Some((self.dataset.goal.merit(example.labels[last]?), f64::from(*score)))
-        });
-        let (labels, scores): (Vec<f64>, Vec<f64>) = labelled.unzip();
-        kendall_tau(&scores, &labels)
     }
 
     /// Names the run by everything its course depends on.
@@ -398,6 +234,7 @@ pub fn can_start_from(config: &FitConfig, dataset: &Dataset, checkpoint: &Checkp
     let header = checkpoint.header();
     let heads_of_checkpoint = header.steps.iter().map(|head| (head.step, head.budget));
     header.model == config.model
+        && header.members.len() == config.n_members
         && header.search_space().is_ok_and(|space| space == dataset.space)
         && heads(&config.model, &dataset.targets).eq(heads_of_checkpoint)
 }
@@ -419,6 +256,15 @@ fn scored_steps(n_targets: usize, model: &ModelConfig) -> Vec<usize> {
     }
 }
 
-fn tensors(variables: &Variables) -> BTreeMap<String, Tensor> {
-    variables.by_name().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
+/// The seed of one member of a run with `seed`: that of the first is the run's own.
+fn member_seed(seed: u64, index: usize) -> u64 {
+    if index == 0 {
+        return seed;
+    }
+    let digest = Sha256::new()
+        .chain_update("member")
+        .chain_update(seed.to_le_bytes())
+        .chain_update((index as u64).to_le_bytes())
+        .finalize();
+    u64::from_le_bytes(std::array::from_fn(|byte| digest[byte]))
 }

@@ -1,7 +1,7 @@
 //! A trained predictor as one safetensors file: tensors under the published names and, in its
 //! header, all that is needed to serve it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -23,6 +23,9 @@ const OLDEST_FORMAT_VERSION: u32 = 1;
 /// No file larger than this is read: the largest published predictor has 8 MB.
 pub const MAX_SIZE_BYTES: usize = 64 << 20;
 
+/// Networks whose scores are averaged, at most.
+pub const MAX_MEMBERS: usize = 16;
+
 /// The key of our header among the metadata of a safetensors file.
 const HEADER_KEY: &str = "tagates";
 
@@ -34,7 +37,7 @@ pub struct Header {
     pub format_version: u32,
     /// Which predictor the tensors are of: that of the model's encoder.
     pub predictor_kind: PredictorKind,
-    /// The networks whose scores are averaged; so far always one.
+    /// The networks whose scores are averaged, 1 to [`MAX_MEMBERS`].
     pub members: Vec<Member>,
     /// The shape of every member.
     pub model: ModelConfig,
@@ -64,10 +67,28 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// What its tensors' names start with.
+    /// What its tensors' names start with, before a dot. Empty where they stand under their own names.
     pub tensor_prefix: String,
     /// The seed it was trained from.
     pub seed: u64,
+}
+
+impl Member {
+    /// The `index`-th of `n_members`. One alone has its tensors under the published names.
+    #[must_use]
+    pub fn new(index: usize, n_members: usize, seed: u64) -> Self {
+        let tensor_prefix = if n_members == 1 { String::new() } else { format!("members.{index}") };
+        Self { tensor_prefix, seed }
+    }
+
+    /// The name that one of its tensors has in the file.
+    #[must_use]
+    pub fn tensor_name(&self, name: &str) -> String {
+        match self.tensor_prefix.as_str() {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}.{name}"),
+        }
+    }
 }
 
 /// A scored time step.
@@ -272,8 +293,14 @@ impl Header {
 
     fn validate(&self) -> Result<(), CheckpointError> {
         let inconsistent = |problem: String| Err(CheckpointError::Inconsistent(problem));
-        if self.members.len() != 1 {
-            return inconsistent(format!("has {} members, this binary serves one", self.members.len()));
+        let n_members = self.members.len();
+        if !(1..=MAX_MEMBERS).contains(&n_members) {
+            return inconsistent(format!("has {n_members} members, not 1 to {MAX_MEMBERS}"));
+        }
+        let prefixes: BTreeSet<&str> =
+            self.members.iter().map(|member| member.tensor_prefix.as_str()).collect();
+        if prefixes.len() < n_members {
+            return inconsistent("two members have the same tensors".into());
         }
         if self.predictor_kind != self.model.encoder.kind() {
             let (kind, encoder) = (self.predictor_kind, self.model.encoder.kind());

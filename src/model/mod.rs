@@ -28,8 +28,8 @@ mod trained;
 
 pub use calibration::{Calibration, CalibrationError};
 pub use checkpoint::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_SIZE_BYTES, Member, StepHead,
-    read_bounded,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, HoldoutRule, MAX_MEMBERS, MAX_SIZE_BYTES, Member,
+    StepHead, read_bounded,
 };
 pub use config::{
     ConfigError, Encoder, Encodes, GcnConfig, Heads, LstmConfig, MAX_STEPS, MlpConfig, ModelConfig,

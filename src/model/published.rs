@@ -58,7 +58,7 @@ impl Checkpoint {
         let header = Header {
             format_version: FORMAT_VERSION,
             predictor_kind: cfg.encoder.kind(),
-            members: vec![Member { tensor_prefix: String::new(), seed: 0 }],
+            members: vec![Member::new(0, 1, 0)],
             model: cfg.clone(),
             space: space.name.clone(),
             definition: Header::definition_of(space),
@@ -77,18 +77,19 @@ impl Checkpoint {
     /// the encoder sees one representative of a class, it is to be given that there, too.
     ///
     /// # Errors
-    /// When a tensor cannot be copied, or keeps statistics of the training set, which the published implementation has
-    /// no place for: features beside the embedding, or saliencies in one scale.
+    /// When there are several members, or a tensor cannot be copied, or keeps statistics of the training set, which the
+    /// published implementation has no place for: features beside the embedding, or saliencies in one scale.
     pub fn to_published(&self) -> Result<Vec<u8>, CheckpointError> {
+        let [member] = self.header().members.as_slice() else {
+            let problem = "the published implementation has no place for several members".to_owned();
+            return Err(CheckpointError::Inconsistent(problem));
+        };
         let names = SafeTensors::deserialize(self.as_bytes())?;
         if let Some(name) = names.names().into_iter().filter(|name| is_statistic(name)).min() {
             let problem = format!("the published implementation has no place for tensor {name}");
             return Err(CheckpointError::Inconsistent(problem));
         }
-        let prefix = match self.header().members[0].tensor_prefix.as_str() {
-            "" => String::new(),
-            prefix => format!("{prefix}."),
-        };
+        let prefix = member.tensor_name("");
         let published = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
         let tensors: BTreeMap<String, Tensor> =
             self.tensors(&Device::Cpu)?.into_iter().map(|(name, tensor)| (published(name), tensor)).collect();

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::layers::NoDropout;
 use crate::model::network::Network;
-use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, Padding, constants};
+use crate::model::{Checkpoint, CheckpointError, Header, Input, InputError, Member, Padding, constants};
 use crate::space::SearchSpace;
 
 /// A predictor that can be asked. It shares no storage with the checkpoint or a trainer.
@@ -23,7 +23,8 @@ pub struct Model {
     digest: [u8; 32],
     space: Arc<SearchSpace>,
     device: Device,
-    network: Network,
+    /// Their scores are averaged.
+    members: Vec<Network>,
 }
 
 /// Why architectures could not be scored.
@@ -57,18 +58,21 @@ impl Model {
         let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone());
 
         let steps: Vec<usize> = header.steps.iter().map(|head| head.step).collect();
-        let vb = match header.members[0].tensor_prefix.as_str() {
-            "" => vb,
-            prefix => vb.pp(prefix),
+        let load_member = |member: &Member| {
+            let vb = match member.tensor_prefix.as_str() {
+                "" => vb.clone(),
+                prefix => vb.pp(prefix),
+            };
+            constants::check(&header.model, &space, &vb)?;
+            Network::new(&header.model, &space, &steps, &vb)
+                .map_err(|refusal| CheckpointError::tensors(&refusal))
         };
-        constants::check(&header.model, &space, &vb)?;
-        let network = Network::new(&header.model, &space, &steps, &vb)
-            .map_err(|refusal| CheckpointError::tensors(&refusal))?;
+        let members = header.members.iter().map(load_member).collect::<Result<_, _>>()?;
         let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = names.difference(&taken).min() {
             return Err(CheckpointError::Mismatch(format!("tensor {name} belongs to no part of the model")));
         }
-        Ok(Self { digest: checkpoint.digest(), header, space, device: device.clone(), network })
+        Ok(Self { digest: checkpoint.digest(), header, space, device: device.clone(), members })
     }
 
     /// What the checkpoint says of the model.
@@ -128,7 +132,7 @@ impl Model {
         Ok(rows)
     }
 
-    /// As [`Self::scores`], before any calibration.
+    /// As [`Self::scores`], before any calibration: the means of what the members say.
     ///
     /// # Errors
     /// As [`Self::scores`].
@@ -137,13 +141,18 @@ impl Model {
             self.check(input).map_err(|source| Error::Input { index, source })?;
         }
         let mut noise = |input: &Input<'_>, n_values: usize| self.noise(input, n_values);
-        let embeddings = self.network.embed(inputs, &mut noise, Padding::Filler)?;
-        let mut rows = vec![Vec::with_capacity(self.header.steps.len()); inputs.len()];
-        for (index, embeddings) in embeddings.iter().enumerate() {
-            let scores: Vec<f32> = self.network.score(index, embeddings, &mut NoDropout)?.to_vec1()?;
-            for (row, score) in rows.iter_mut().zip(scores) {
-                row.push(f64::from(score));
+        let mut rows = vec![vec![0.0; self.header.steps.len()]; inputs.len()];
+        for member in &self.members {
+            let embeddings = member.embed(inputs, &mut noise, Padding::Filler)?;
+            for (step, embeddings) in embeddings.iter().enumerate() {
+                let scores: Vec<f32> = member.score(step, embeddings, &mut NoDropout)?.to_vec1()?;
+                for (row, score) in rows.iter_mut().zip(scores) {
+                    row[step] += f64::from(score);
+                }
             }
+        }
+        for score in rows.iter_mut().flatten() {
+            *score /= self.members.len() as f64;
         }
         Ok(rows)
     }
@@ -212,7 +221,7 @@ impl Model {
                 training: serde_json::Value::Null,
                 report: serde_json::Value::Null,
             };
-            Arc::new(Model { header, digest: [0; 32], space, device: Device::Cpu, network })
+            Arc::new(Model { header, digest: [0; 32], space, device: Device::Cpu, members: vec![network] })
         });
         SAMPLE.clone()
     }

@@ -6,7 +6,8 @@ use candle_core::Device;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tagates::model::{
-    Checkpoint, CheckpointError, Header, Input, MAX_SIZE_BYTES, Model, SaliencyScale, SymmetryBreaking,
+    Checkpoint, CheckpointError, Header, Input, MAX_SIZE_BYTES, Member, Model, SaliencyScale,
+    SymmetryBreaking,
 };
 use tagates::space;
 
@@ -121,9 +122,10 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
             refusal(|header| header.definition = Some((*tagates::space::darts()).clone())),
             "checkpoint header: defines \"darts\", which is not its space \"nasbench201\"",
         ),
+        (refusal(|header| header.members.clear()), "checkpoint header: has 0 members, not 1 to 16"),
         (
-            refusal(|header| header.members.clear()),
-            "checkpoint header: has 0 members, this binary serves one",
+            refusal(|header| header.members = vec![header.members[0].clone(); 2]),
+            "checkpoint header: two members have the same tensors",
         ),
     ] {
         assert_eq!(refusal, expected);
@@ -137,6 +139,10 @@ fn a_header_that_does_not_describe_the_tensors_is_refused() {
         (
             refusal(|header| ta_gates(&mut header.model).forward_dims.push(16)),
             "tensor arch_embedder.gcns.3.weight is missing",
+        ),
+        (
+            refusal(|header| header.members.push(Member { tensor_prefix: "members.1".into(), seed: 1 })),
+            "tensor members.1.arch_embedder.",
         ),
         (
             refusal(|header| ta_gates(&mut header.model).update_mask = tagates::model::UpdateMask::All),

@@ -3,6 +3,7 @@
 mod baselines;
 mod checkpoint;
 mod determinism;
+mod members;
 mod representative;
 mod training;
 

@@ -20,8 +20,9 @@ use crate::{labelled, labelled_of, ta_gates, tiny};
 
 #[test]
 fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
-    for averaged_epochs in [0, 3] {
-        let config = FitConfig { averaged_epochs, ..tiny(SymmetryBreaking::Random { scale: 0.1 }) };
+    for (averaged_epochs, n_members) in [(0, 1), (3, 1), (3, 2)] {
+        let config =
+            FitConfig { averaged_epochs, n_members, ..tiny(SymmetryBreaking::Random { scale: 0.1 }) };
         let dataset = labelled(40, &config);
         let to_the_end = |mut trainer: Trainer<'_>| {
             while !trainer.is_done() {

@@ -157,7 +157,7 @@ fn tiny() -> FitConfig {
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
     let mut optimizer = config.optimizer;
     optimizer.learning_rate = 1e-2;
-    FitConfig { model, n_epochs: 40, batch_size: 32, averaged_epochs: 0, loss, optimizer }
+    FitConfig { model, n_epochs: 40, batch_size: 32, averaged_epochs: 0, n_members: 1, loss, optimizer }
 }
 
 /// What an architecture reaches, in percent: what its operations are worth.

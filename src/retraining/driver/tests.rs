@@ -136,7 +136,7 @@ fn tiny(n_epochs: usize) -> FitConfig {
     let loss = Loss::PairwiseHinge { margin: 0.1, pairs: Pairs::All };
     let mut optimizer = config.optimizer;
     optimizer.learning_rate = 1e-2;
-    FitConfig { model, n_epochs, batch_size: 32, averaged_epochs: 0, loss, optimizer }
+    FitConfig { model, n_epochs, batch_size: 32, averaged_epochs: 0, n_members: 1, loss, optimizer }
 }
 
 /// Trains a small network.
