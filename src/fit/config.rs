@@ -20,8 +20,8 @@ pub struct FitConfig {
     /// The predictor is the mean of the weights after so many of the last epochs; with 0 those after the very last.
     #[serde(default)]
     pub averaged_epochs: usize,
-    /// So many predictors are trained, each from a seed of its own, and their scores averaged (deep ensembles,
-    /// Lakshminarayanan et al., 2017).
+    /// So many networks are trained, each from a seed of its own, and their scores averaged (deep ensembles,
+    /// Lakshminarayanan et al., 2017). An epoch is one of all, and a run stops at the end of one.
     #[serde(default = "one")]
     pub n_members: usize,
     /// What is minimised.

@@ -1,6 +1,7 @@
 //! Why a predictor cannot be trained.
 
 use crate::fit::state::StateError;
+use crate::fit::trainer::MAX_WEIGHT_BYTES;
 use crate::model::{CheckpointError, ConfigError, InputError};
 
 /// Why a predictor cannot be trained.
@@ -40,6 +41,16 @@ pub enum FitError {
         /// The column.
         column: String,
     },
+    /// Weights that no checkpoint holds.
+    #[error(
+        "n_members: {n_members} networks of {size_bytes} bytes each are more than the {MAX_WEIGHT_BYTES} bytes that a checkpoint holds"
+    )]
+    TooLarge {
+        /// How many networks are to be trained.
+        n_members: usize,
+        /// Size of one.
+        size_bytes: usize,
+    },
     /// No batch of an epoch holds a pair of different labels.
     #[error("no step of epoch {epoch} had anything to learn from")]
     NoLoss {
@@ -68,7 +79,9 @@ pub enum FitError {
     #[error("could not score")]
     Score(#[from] crate::model::Error),
     /// Weights to start from that are of another model.
-    #[error("the checkpoint to start from is of another model: space, architecture or budgets differ")]
+    #[error(
+        "the checkpoint to start from is of another model: space, architecture, members or budgets differ"
+    )]
     OtherModel,
     /// A state that cannot be stored or read back.
     #[error("could not keep the state of the run")]

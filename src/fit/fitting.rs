@@ -36,7 +36,7 @@ pub struct Plan<'a> {
     pub start: Option<&'a Checkpoint>,
     /// Where it is computed.
     pub device: &'a Device,
-    /// Training runs side by side, one thread each.
+    /// Threads at most: training runs go side by side, and where there are several threads for each, its members.
     pub n_threads: NonZero<usize>,
 }
 
@@ -161,11 +161,15 @@ impl Plan<'_> {
             let index = next.fetch_add(1, Ordering::Relaxed);
             runs.get(index).map(|(run, dataset)| (index, *run, dataset))
         };
+        let n_side_by_side = self.n_threads.get().min(runs.len());
+        let n_threads_each = NonZero::new(self.n_threads.get() / n_side_by_side)
+            .expect("no more runs side by side than threads");
         let work = || {
             let device = for_another_thread(self.device)?;
             std::iter::from_fn(next_run)
                 .map(|(index, run, dataset)| {
-                    let trained = self.train_one(run, dataset, &device, observer, &has_failed);
+                    let trained =
+                        self.train_one(run, dataset, (&device, n_threads_each), observer, &has_failed);
                     has_failed.fetch_or(trained.is_err(), Ordering::Relaxed);
                     // Stopped, or failed: no other run begins.
                     is_over.fetch_or(!matches!(trained, Ok(Some(_))), Ordering::Relaxed);
@@ -174,8 +178,7 @@ impl Plan<'_> {
                 .collect::<Result<Vec<_>, FitError>>()
         };
         let mut trained = thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..self.n_threads.get().min(runs.len())).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..n_side_by_side).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().expect("training does not panic"))
@@ -190,11 +193,11 @@ impl Plan<'_> {
         &self,
         run: Run,
         dataset: &Dataset,
-        device: &Device,
+        (device, n_threads): (&Device, NonZero<usize>),
         observer: &dyn Observer,
         has_failed: &AtomicBool,
     ) -> Result<Option<Checkpoint>, FitError> {
-        let mut trainer = Trainer::new(self.config, dataset, self.seed, device)?;
+        let mut trainer = Trainer::new(self.config, dataset, self.seed, device)?.on_threads(n_threads);
         if let Some(start) = self.start.filter(|_| run == Run::Full) {
             trainer = trainer.started_from(start)?;
         }

@@ -20,11 +20,10 @@ use crate::fit::loss::{mean_squared_error, pairs, pairwise_hinge, positions};
 use crate::fit::schedule::learning_rate;
 use crate::fit::state::{MemberState, StateError};
 use crate::metrics::kendall_tau;
-use crate::model::{
-    CheckpointError, Input, Network, NoDropout, Padding, Variables, constants, rows_at, training_statistics,
-};
+use crate::model::{Input, Network, NoDropout, Padding, Variables, constants, rows_at};
 
 /// What an epoch of one network came to.
+#[derive(Clone, Copy, Debug)]
 pub struct MemberEpoch {
     /// Mean over the steps of the optimiser.
     pub loss: f64,
@@ -45,7 +44,8 @@ pub struct MemberTrainer<'a> {
 }
 
 impl<'a> MemberTrainer<'a> {
-    /// A network on `device`, scored at `steps`, with initial values drawn by `seed`.
+    /// A network on `device`, scored at `steps`, with what it keeps of the training set, and initial values drawn by
+    /// `seed`.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -53,16 +53,16 @@ impl<'a> MemberTrainer<'a> {
         config: &'a FitConfig,
         dataset: &'a Dataset,
         steps: &[usize],
+        statistics: &BTreeMap<String, Tensor>,
         seed: u64,
         device: &Device,
     ) -> Result<Self, FitError> {
         let variables = Variables::new(seed);
         let vb = variables.builder(DType::F32, device);
         let network = Network::new(&config.model, &dataset.space, steps, &vb)?;
-        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
         let by_name = variables.by_name();
-        for (name, tensor) in training_statistics(&config.model, &inputs)? {
-            if let Some(variable) = by_name.get(&name) {
+        for (name, tensor) in statistics {
+            if let Some(variable) = by_name.get(name) {
                 variable.set(&tensor.to_device(device)?)?;
             }
         }
@@ -76,8 +76,8 @@ impl<'a> MemberTrainer<'a> {
     }
 
     /// What its tensors take in a checkpoint.
-    pub fn size_bytes(&self) -> u64 {
-        self.variables.by_name().values().map(|variable| variable.elem_count() as u64 * 4).sum()
+    pub fn size_bytes(&self) -> usize {
+        self.variables.by_name().values().map(|variable| variable.elem_count() * 4).sum()
     }
 
     /// Gives what is learnt the values that `weight` has under its names.
@@ -106,7 +106,7 @@ impl<'a> MemberTrainer<'a> {
     pub fn state(&self) -> MemberState {
         MemberState {
             n_steps: self.adam.n_steps(),
-            variables: tensors(&self.variables),
+            variables: values(&self.variables),
             moments: self.adam.moments().clone(),
             average: self.average.mean().clone(),
         }
@@ -116,13 +116,12 @@ impl<'a> MemberTrainer<'a> {
     ///
     /// # Errors
     /// When a tensor cannot be made.
-    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>, FitError> {
         let mut tensors = match self.average.mean() {
-            mean if mean.is_empty() => tensors(&self.variables),
+            mean if mean.is_empty() => values(&self.variables),
             mean => mean.clone(),
         };
-        let constants = constants::tensors(&self.config.model, &self.dataset.space);
-        tensors.extend(constants.map_err(|refusal| CheckpointError::Mismatch(refusal.to_string()))?);
+        tensors.extend(constants::tensors(&self.config.model, &self.dataset.space)?);
         Ok(tensors)
     }
 
@@ -156,7 +155,7 @@ impl<'a> MemberTrainer<'a> {
         }
         let n_before = self.config.n_epochs - self.config.averaged_epochs;
         if number > n_before {
-            self.average.add(&tensors(&self.variables), number - n_before)?;
+            self.average.add(&values(&self.variables), number - n_before)?;
         }
         Ok(MemberEpoch { loss, kendall_tau: self.training_tau(&order, &scores) })
     }
@@ -237,9 +236,9 @@ impl<'a> MemberTrainer<'a> {
                 (rows_at(&scores, better)?, rows_at(&scores, worse)?)
             }
             Pairs::PerArchitecture(_) => {
-                let mut member =
+                let mut scored =
                     |positions| self.network.score(target, &rows_at(embeddings, positions)?, &mut dropout);
-                (member(better)?, member(worse)?)
+                (scored(better)?, scored(worse)?)
             }
         };
         Ok(Some(pairwise_hinge(&better, &worse, margin)?))
@@ -276,6 +275,6 @@ impl<'a> MemberTrainer<'a> {
     }
 }
 
-fn tensors(variables: &Variables) -> BTreeMap<String, Tensor> {
+fn values(variables: &Variables) -> BTreeMap<String, Tensor> {
     variables.by_name().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
 }

@@ -52,6 +52,12 @@ impl From<candle_core::Error> for StateError {
     }
 }
 
+/// What a state of any version says.
+#[derive(Deserialize)]
+struct OfRun {
+    fingerprint: String,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     fingerprint: String,
@@ -83,10 +89,11 @@ impl State {
         let header = tensor_file::header(bytes, HEADER_KEY)
             .map_err(|error| damaged(&error))?
             .ok_or_else(|| StateError::Damaged(format!("no '{HEADER_KEY}' header")))?;
-        let header: Header = serde_json::from_str(&header).map_err(|error| damaged(&error))?;
-        if header.fingerprint != fingerprint {
+        let of_run: OfRun = serde_json::from_str(&header).map_err(|error| damaged(&error))?;
+        if of_run.fingerprint != fingerprint {
             return Err(StateError::OtherRun);
         }
+        let header: Header = serde_json::from_str(&header).map_err(|error| damaged(&error))?;
         let mut of_members = vec![HashMap::new(); header.n_steps.len()];
         for (name, tensor) in candle_core::safetensors::load_buffer(bytes, device)? {
             let (index, name_in_member) = name.split_once('.').unwrap_or_default();

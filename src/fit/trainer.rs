@@ -1,7 +1,9 @@
-//! The optimiser loop, one epoch at a time, so that whoever runs it can show progress, stop, and go
-//! on later.
+//! A training run, one epoch of all its members at a time, so that whoever runs it can show progress, stop, and go on
+//! later.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread;
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -9,23 +11,26 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Budget, Unit};
 use crate::fit::config::{FitConfig, Loss};
-use crate::fit::dataset::{Dataset, Target};
+use crate::fit::dataset::{Dataset, Example, Target};
 use crate::fit::error::FitError;
 use crate::fit::member_trainer::{MemberEpoch, MemberTrainer};
 use crate::fit::state::{State, StateError};
 use crate::model::{
-    Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, MAX_SIZE_BYTES, Member, ModelConfig,
-    SeenClasses, StepHead,
+    Checkpoint, CheckpointError, FORMAT_VERSION, Header, Heads, Input, MAX_SIZE_BYTES, Member, ModelConfig,
+    SeenClasses, StepHead, training_statistics,
 };
 
-/// What one epoch came to.
+/// Bytes of weights at most: what a checkpoint may have, less its header.
+pub const MAX_WEIGHT_BYTES: usize = MAX_SIZE_BYTES - (1 << 20);
+
+/// What one epoch came to, on average over the members.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// From 1.
     pub number: usize,
     /// Mean over the steps of the optimiser.
     pub loss: f64,
-    /// Of the scores the examples had in the epoch's steps, against the last target.
+    /// Of the scores the examples had in a member's steps, against the last target.
     pub kendall_tau: Option<f64>,
 }
 
@@ -36,6 +41,7 @@ pub struct Trainer<'a> {
     dataset: &'a Dataset,
     seed: u64,
     device: Device,
+    n_threads: NonZero<usize>,
     members: Vec<MemberTrainer<'a>>,
     n_epochs_done: usize,
     /// The digest of the checkpoint whose weights it started from.
@@ -46,7 +52,7 @@ impl<'a> Trainer<'a> {
     /// A run on `device` that starts from initial values drawn by `seed`.
     ///
     /// # Errors
-    /// When the dataset cannot be trained on with this configuration.
+    /// When the dataset cannot be trained on with this configuration, or no checkpoint would hold its members.
     pub fn new(
         config: &'a FitConfig,
         dataset: &'a Dataset,
@@ -82,15 +88,29 @@ impl<'a> Trainer<'a> {
                 .map_err(|source| FitError::Input { index, source })?;
         }
         let steps = scored_steps(n_targets, &config.model);
-        let members = (0..config.n_members)
-            .map(|index| MemberTrainer::new(config, dataset, &steps, member_seed(seed, index), device))
-            .collect::<Result<Vec<_>, _>>()?;
-        let size_bytes = members.iter().map(MemberTrainer::size_bytes).sum();
-        if size_bytes > MAX_SIZE_BYTES as u64 {
-            return Err(CheckpointError::TooLarge { size_bytes }.into());
+        let inputs: Vec<Input<'_>> = dataset.examples.iter().map(Example::input).collect();
+        let statistics = training_statistics(&config.model, &inputs)?;
+        let mut members = Vec::with_capacity(config.n_members);
+        for index in 0..config.n_members {
+            let seed = member_seed(seed, index);
+            let member = MemberTrainer::new(config, dataset, &steps, &statistics, seed, device)?;
+            let (n_members, size_bytes) = (config.n_members, member.size_bytes());
+            if size_bytes * n_members > MAX_WEIGHT_BYTES {
+                return Err(FitError::TooLarge { n_members, size_bytes });
+            }
+            members.push(member);
         }
-        let (n_epochs_done, started_from, device) = (0, None, device.clone());
-        Ok(Self { config, dataset, seed, device, members, n_epochs_done, started_from })
+        let (n_epochs_done, started_from) = (0, None);
+        let (device, n_threads) = (device.clone(), NonZero::<usize>::MIN);
+        Ok(Self { config, dataset, seed, device, n_threads, members, n_epochs_done, started_from })
+    }
+
+    /// The run that computes its members side by side, on so many threads at most. On a GPU they share one
+    /// stream, which more threads would not make faster.
+    #[must_use]
+    pub fn on_threads(self, n_threads: NonZero<usize>) -> Self {
+        let n_threads = if self.device.is_cpu() { n_threads } else { NonZero::<usize>::MIN };
+        Self { n_threads, ..self }
     }
 
     /// The run that starts from the weights of a checkpoint instead: a warm start.
@@ -117,7 +137,8 @@ impl<'a> Trainer<'a> {
     pub fn resumed(mut self, state: &[u8]) -> Result<Self, FitError> {
         let state = State::read(state, &self.fingerprint(), &self.device)?;
         if state.members.len() != self.members.len() {
-            return Err(StateError::OtherRun.into());
+            let problem = format!("{} members", state.members.len());
+            return Err(StateError::Damaged(problem).into());
         }
         for (member, state) in self.members.iter_mut().zip(state.members) {
             member.resume(state)?;
@@ -159,13 +180,31 @@ impl<'a> Trainer<'a> {
     /// When the loss is not finite or a tensor operation fails.
     pub fn run_epoch(&mut self) -> Result<Epoch, FitError> {
         let number = self.n_epochs_done + 1;
-        let epochs: Vec<MemberEpoch> =
-            self.members.iter_mut().map(|member| member.run_epoch(number)).collect::<Result<_, _>>()?;
+        let epochs = self.run_members(number)?;
         self.n_epochs_done = number;
         let mean = |sum: f64| sum / epochs.len() as f64;
         let loss = mean(epochs.iter().map(|epoch| epoch.loss).sum());
         let kendall_tau = epochs.iter().map(|epoch| epoch.kendall_tau).sum::<Option<f64>>().map(mean);
         Ok(Epoch { number, loss, kendall_tau })
+    }
+
+    fn run_members(&mut self, number: usize) -> Result<Vec<MemberEpoch>, FitError> {
+        let run = |members: &mut [MemberTrainer<'_>]| -> Result<Vec<_>, FitError> {
+            members.iter_mut().map(|member| member.run_epoch(number)).collect()
+        };
+        let per_thread = self.members.len().div_ceil(self.n_threads.get());
+        if per_thread == self.members.len() {
+            return run(&mut self.members);
+        }
+        let epochs = thread::scope(|scope| {
+            let threads: Vec<_> =
+                self.members.chunks_mut(per_thread).map(|members| scope.spawn(|| run(members))).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("training does not panic"))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        Ok(epochs?.concat())
     }
 
     /// The predictor as it is now, uncalibrated.
@@ -228,7 +267,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Whether a run can start from the weights of a checkpoint: its model has the same shape and heads.
+/// Whether a run can start from the weights of a checkpoint: its model has the same shape, heads and as many members.
 #[must_use]
 pub fn can_start_from(config: &FitConfig, dataset: &Dataset, checkpoint: &Checkpoint) -> bool {
     let header = checkpoint.header();

@@ -85,14 +85,17 @@ impl Checkpoint {
             return Err(CheckpointError::Inconsistent(problem));
         };
         let names = SafeTensors::deserialize(self.as_bytes())?;
-        if let Some(name) = names.names().into_iter().filter(|name| is_statistic(name)).min() {
+        let prefix = member.tensor_name("");
+        let published = |name: &str| name.strip_prefix(&prefix).unwrap_or(name).to_owned();
+        if let Some(name) = names.names().into_iter().map(published).filter(|name| is_statistic(name)).min() {
             let problem = format!("the published implementation has no place for tensor {name}");
             return Err(CheckpointError::Inconsistent(problem));
         }
-        let prefix = member.tensor_name("");
-        let published = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
-        let tensors: BTreeMap<String, Tensor> =
-            self.tensors(&Device::Cpu)?.into_iter().map(|(name, tensor)| (published(name), tensor)).collect();
+        let tensors: BTreeMap<String, Tensor> = self
+            .tensors(&Device::Cpu)?
+            .into_iter()
+            .map(|(name, tensor)| (published(&name), tensor))
+            .collect();
         tensor_file::write_plain(&tensors).map_err(|refusal| CheckpointError::tensors(&refusal))
     }
 }

@@ -140,9 +140,9 @@ impl Model {
         for (index, input) in inputs.iter().enumerate() {
             self.check(input).map_err(|source| Error::Input { index, source })?;
         }
-        let mut noise = |input: &Input<'_>, n_values: usize| self.noise(input, n_values);
         let mut rows = vec![vec![0.0; self.header.steps.len()]; inputs.len()];
-        for member in &self.members {
+        for (index, member) in self.members.iter().enumerate() {
+            let mut noise = |input: &Input<'_>, n_values: usize| self.noise(index, input, n_values);
             let embeddings = member.embed(inputs, &mut noise, Padding::Filler)?;
             for (step, embeddings) in embeddings.iter().enumerate() {
                 let scores: Vec<f32> = member.score(step, embeddings, &mut NoDropout)?.to_vec1()?;
@@ -157,10 +157,13 @@ impl Model {
         Ok(rows)
     }
 
-    /// Symmetry-breaking noise, seeded by checkpoint and architecture: the same question has one answer.
-    fn noise(&self, input: &Input<'_>, n_values: usize) -> Vec<f64> {
-        let seed = Sha256::new().chain_update(self.digest).chain_update(input.architecture.text()).finalize();
-        ChaCha8Rng::from_seed(seed.into()).sample_iter(StandardNormal).take(n_values).collect()
+    /// Symmetry-breaking noise, seeded by checkpoint, architecture and member: the same question has one answer.
+    fn noise(&self, member: usize, input: &Input<'_>, n_values: usize) -> Vec<f64> {
+        let mut seed = Sha256::new().chain_update(self.digest).chain_update(input.architecture.text());
+        if member > 0 {
+            seed.update((member as u64).to_le_bytes()); // The first draws what one alone always drew.
+        }
+        ChaCha8Rng::from_seed(seed.finalize().into()).sample_iter(StandardNormal).take(n_values).collect()
     }
 }
 
@@ -209,7 +212,7 @@ impl Model {
             let header = Header {
                 format_version: crate::model::FORMAT_VERSION,
                 predictor_kind: model.encoder.kind(),
-                members: Vec::new(),
+                members: vec![Member::new(0, 1, 0)],
                 model,
                 space: space.name.clone(),
                 definition: None,

@@ -94,7 +94,12 @@ fn trained(config: &FitConfig) -> Checkpoint {
 
 fn trained_of(space: &Arc<SearchSpace>, config: &FitConfig) -> Checkpoint {
     let dataset = labelled_of(space, 32, config);
-    let mut trainer = Trainer::new(config, &dataset, 3, &Device::Cpu).expect("a dataset to train on");
+    fitted(config, &dataset, 3)
+}
+
+/// What a whole training makes.
+fn fitted(config: &FitConfig, dataset: &Dataset, seed: u64) -> Checkpoint {
+    let mut trainer = Trainer::new(config, dataset, seed, &Device::Cpu).expect("a dataset to train on");
     while !trainer.is_done() {
         trainer.run_epoch().expect("an epoch");
     }

@@ -1,25 +1,20 @@
 //! Several networks in one checkpoint, whose scores are averaged.
 
-use candle_core::Device;
-use tagates::fit::{Dataset, Example, FitConfig, FitError, Trainer};
-use tagates::model::{
-    Checkpoint, CheckpointError, Encoder, Heads, Input, MlpConfig, Model, ModelConfig, SymmetryBreaking,
-};
+use std::num::NonZero;
 
-use crate::{labelled, tiny, trained};
+use candle_core::Device;
+use tagates::fit::{Dataset, Epoch, Example, FitConfig, FitError, Plan, Trainer};
+use tagates::model::{Checkpoint, Encoder, Heads, Input, MlpConfig, Model, ModelConfig, SymmetryBreaking};
+use tagates::space;
+
+use crate::determinism::assert_alone_equals_in_company;
+use crate::training::Kept;
+use crate::{fitted, labelled, tiny, trained};
 
 const SEED: u64 = 9;
 
 fn of_members(n_members: usize) -> FitConfig {
     FitConfig { n_members, ..tiny(SymmetryBreaking::None) }
-}
-
-fn fitted(config: &FitConfig, dataset: &Dataset, seed: u64) -> Checkpoint {
-    let mut trainer = Trainer::new(config, dataset, seed, &Device::Cpu).expect("a run");
-    while !trainer.is_done() {
-        trainer.run_epoch().expect("an epoch");
-    }
-    trainer.checkpoint().expect("a checkpoint")
 }
 
 fn raw_scores(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<Vec<f64>> {
@@ -52,11 +47,57 @@ fn a_run_starts_from_the_weights_of_as_many() {
     let (two, three) = (of_members(2), of_members(3));
     let dataset = labelled(20, &two);
     let first = fitted(&two, &dataset, SEED);
-    let run = |config| Trainer::new(config, &dataset, SEED + 1, &Device::Cpu).expect("a run");
+    let run = |config| Trainer::new(config, &dataset, SEED, &Device::Cpu).expect("a run");
     let warm = run(&two).started_from(&first).and_then(|run| run.checkpoint()).expect("the same model");
-    assert_eq!(raw_scores(&warm, &dataset), raw_scores(&first, &dataset));
+    assert_eq!(warm.as_bytes(), first.as_bytes(), "each has its own");
     let error = run(&three).started_from(&first).expect_err("one more");
     assert!(matches!(error, FitError::OtherModel), "{error}");
+}
+
+#[test]
+fn they_are_the_same_side_by_side_as_one_after_the_other() {
+    let config = of_members(3);
+    let dataset = labelled(40, &config);
+    let on_threads = |n_threads| {
+        let mut trainer = Trainer::new(&config, &dataset, SEED, &Device::Cpu).expect("a run");
+        trainer = trainer.on_threads(NonZero::new(n_threads).expect("at least one"));
+        let epochs: Vec<Epoch> = (0..2).map(|_| trainer.run_epoch().expect("an epoch")).collect();
+        (epochs, trainer.checkpoint().expect("a checkpoint").as_bytes().to_vec())
+    };
+    let one_after_the_other = on_threads(1);
+    for n_threads in [2, 3, 8] {
+        assert_eq!(on_threads(n_threads), one_after_the_other, "{n_threads} threads");
+    }
+}
+
+#[test]
+fn a_fit_calibrates_them_together_on_any_number_of_threads() {
+    let config = of_members(2);
+    let dataset = labelled(80, &config);
+    let plan = |n_threads| Plan {
+        config: &config,
+        dataset: &dataset,
+        seed: SEED,
+        n_folds: Some(2),
+        may_stay_uncalibrated: false,
+        start: None,
+        device: &Device::Cpu,
+        n_threads: NonZero::new(n_threads).expect("at least one"),
+    };
+    let fit = |n_threads| plan(n_threads).fit(&Kept::to_the_end()).expect("a fit").expect("not stopped");
+    let on_one = fit(1);
+    assert!(Model::load(&on_one, &Device::Cpu).expect("a model").is_calibrated());
+    for n_threads in [2, 8] {
+        assert_eq!(fit(n_threads).as_bytes(), on_one.as_bytes(), "{n_threads} threads");
+    }
+}
+
+#[test]
+fn their_mean_is_the_same_bits_alone_and_in_company() {
+    for symmetry_breaking in [SymmetryBreaking::None, SymmetryBreaking::Random { scale: 0.1 }] {
+        let config = FitConfig { n_members: 2, ..tiny(symmetry_breaking) };
+        assert_alone_equals_in_company(&space::nasbench201(), &config, 16, &[2, 5, 16]);
+    }
 }
 
 #[test]
@@ -67,7 +108,7 @@ fn more_than_a_checkpoint_holds_are_refused_before_they_are_trained() {
     let dataset = labelled(20, &of_members(1));
     Trainer::new(&config(1), &dataset, SEED, &Device::Cpu).expect("one fits");
     let error = Trainer::new(&config(2), &dataset, SEED, &Device::Cpu).expect_err("two do not");
-    assert!(matches!(error, FitError::Checkpoint(CheckpointError::TooLarge { .. })), "{error}");
+    assert!(matches!(error, FitError::TooLarge { n_members: 2, .. }), "{error}");
 }
 
 #[test]

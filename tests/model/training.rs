@@ -102,11 +102,18 @@ fn a_warm_start_goes_on_from_the_weights_it_is_given_and_from_no_others() {
 
 /// Keeps the states of a fit, counts what it does, and stops it after so many epochs.
 #[derive(Default)]
-struct Kept {
+pub struct Kept {
     states: Mutex<BTreeMap<Run, Vec<u8>>>,
     n_stored: AtomicUsize,
     n_epochs: AtomicUsize,
     n_most: usize,
+}
+
+impl Kept {
+    /// Stops nothing.
+    pub fn to_the_end() -> Self {
+        Self { n_most: usize::MAX, ..Self::default() }
+    }
 }
 
 impl Observer for Kept {

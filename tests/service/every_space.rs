@@ -232,7 +232,7 @@ async fn every_built_in_space_is_trained_and_served_at_each_budget() {
 }
 
 #[tokio::test]
-async fn so_are_other_encoders_than_ta_gates() {
+async fn so_are_two_networks_of_another_encoder_than_ta_gates() {
     let (lstm, gcn) = (
         LstmConfig { embedding_dim: 8, hidden_dim: 16 },
         GcnConfig { operation_dim: 8, hidden_dim: 8, dims: vec![16; 3] },
@@ -240,7 +240,7 @@ async fn so_are_other_encoders_than_ta_gates() {
     for (space, encoder) in [("darts", Encoder::Lstm(lstm)), ("nasbench101", Encoder::Gcn(gcn))] {
         let config = quick();
         let model = ModelConfig { encoder, heads: Heads::LastStep, ..config.model.clone() };
-        let app = spawn(&FitConfig { model, n_epochs: 20, averaged_epochs: 0, ..config }, &[space]).await;
+        let app = spawn(&FitConfig { model, n_epochs: 20, n_members: 2, ..config }, &[space]).await;
         is_trained_and_served(&app, space).await;
     }
 }

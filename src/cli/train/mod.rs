@@ -51,7 +51,7 @@ pub struct Args {
     /// Calibrate scores to the unit of the labels on so many folds; without, they mean order only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=100))]
     folds: Option<u16>,
-    /// Start from the weights of this checkpoint, of the same model and budgets, and not from new ones.
+    /// Start from the weights of this checkpoint, of the same model, members and budgets, and not from new ones.
     #[arg(long, value_name = "FILE")]
     start_from: Option<PathBuf>,
     /// Report the rank correlation on these rows over the last five epochs.
@@ -63,7 +63,8 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     device: DeviceConfig,
-    /// Training runs side by side, one thread each; by default one for each core, on a GPU one.
+    /// Threads: trainings go side by side, one with all rows and one without each fold, and where there are as many
+    /// threads for each, the members of an ensemble. By default one for each core, on a GPU one.
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
 }

@@ -46,6 +46,7 @@ impl Error {
                 | FitError::TooFew { .. }
                 | FitError::NoFractions
                 | FitError::NothingToLearn { .. }
+                | FitError::TooLarge { .. }
                 | FitError::NoLoss { .. }
                 | FitError::NoCalibration
                 | FitError::OtherModel
