@@ -43,7 +43,8 @@ pub enum FitError {
     },
     /// Weights that no checkpoint holds.
     #[error(
-        "n_members: {n_members} networks of {size_bytes} bytes each are more than the {MAX_WEIGHT_BYTES} bytes that a checkpoint holds"
+        "a checkpoint holds {MAX_WEIGHT_BYTES} bytes, which is less than {n_members} (n_members) times the {size_bytes} \
+         of one network (model)"
     )]
     TooLarge {
         /// How many networks are to be trained.

@@ -17,6 +17,8 @@ pub struct Report {
     n_training: usize,
     /// Classes of architectures among them.
     n_training_classes: usize,
+    /// Networks whose scores are averaged.
+    n_members: usize,
     /// Mean loss of the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<f64>,
@@ -69,6 +71,7 @@ impl Report {
         Ok(Self {
             n_training: dataset.examples.len(),
             n_training_classes: dataset.classes().len(),
+            n_members: checkpoint.header().members.len(),
             loss: last_epoch.map(|epoch| epoch.loss),
             targets,
         })
@@ -87,6 +90,9 @@ impl Validation {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "trained on {} architectures of {} classes", self.n_training, self.n_training_classes)?;
+        if self.n_members > 1 {
+            write!(f, ", mean of {} networks", self.n_members)?;
+        }
         if let Some(loss) = self.loss {
             write!(f, ", loss {loss:.4}")?;
         }
